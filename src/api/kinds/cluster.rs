@@ -1,0 +1,352 @@
+//! `Cluster`: the servers, the paths between them, and who decides when they cannot all talk.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Condition, Duration};
+
+/// A failover cluster: its servers, heartbeat paths and partition resolution.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "stead.dev",
+    version = "v1alpha1",
+    kind = "Cluster",
+    plural = "clusters",
+    shortname = "hac",
+    category = "stead",
+    namespaced,
+    status = "ClusterStatus",
+    derive = "PartialEq",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Servers", type_ = "string", json_path = ".status.servers"),
+    printcolumn(name = "Leader", type_ = "string", json_path = ".status.leader"),
+    printcolumn(name = "Term", type_ = "integer", json_path = ".status.term"),
+    printcolumn(name = "Arbitration", type_ = "string", json_path = ".spec.arbitration.type"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterSpec {
+    /// The servers, in the order of their priority.
+    #[schemars(length(min = 1, max = 64))]
+    pub servers: Vec<ClusterServer>,
+    /// Heartbeat time-out and paths.
+    #[serde(default)]
+    pub heartbeat: Heartbeat,
+    /// Who decides when the servers can't all talk to each other.
+    #[serde(default)]
+    pub arbitration: Arbitration,
+    /// What happens when the cluster starts.
+    #[serde(default)]
+    pub startup: Startup,
+    /// What becomes of a failed server that comes back.
+    #[serde(default)]
+    pub return_policy: ReturnPolicy,
+    /// Guards against machines that end themselves, or groups that move, again and again.
+    #[serde(default)]
+    pub guards: Guards,
+    /// Whether `kubectl delete` may remove the cluster while groups are active.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// One server of the cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterServer {
+    /// Name of the server, unique in the cluster.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// Its address on each heartbeat path, by path name.
+    pub addresses: BTreeMap<String, IpAddr>,
+    /// UDP and TCP port of heartbeats and peers.
+    #[serde(default = "heartbeat_port")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub heartbeat_port: u16,
+    /// TCP port of the API.
+    #[serde(default = "api_port")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub api_port: u16,
+}
+
+/// 7380, the port of heartbeats and peers.
+fn heartbeat_port() -> u16 {
+    7380
+}
+
+/// 7381, the port of the API.
+fn api_port() -> u16 {
+    7381
+}
+
+/// Heartbeat settings. All protocol times derive from `timeout`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Heartbeat {
+    /// Silence on every path after which a server is taken for lost: 500 ms to 10 min.
+    #[serde(default = "heartbeat_timeout")]
+    pub timeout: Duration,
+    /// Paths in the order of their priority; by default all that the servers' addresses name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub paths: Vec<String>,
+}
+
+fn heartbeat_timeout() -> Duration {
+    crate::api::timing::TIMEOUT_DEFAULT.into()
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self { timeout: heartbeat_timeout(), paths: Vec::new() }
+    }
+}
+
+/// Partition resolution: which part of a divided cluster goes on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Arbitration {
+    /// The method.
+    #[serde(rename = "type", default)]
+    pub type_: ArbitrationType,
+    /// Settings of `type: Ping`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ping: Option<PingArbitration>,
+    /// Settings of `type: HTTP`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpArbitration>,
+    /// What a server does that may not go on.
+    #[serde(default)]
+    pub on_partition: PartitionAction,
+}
+
+/// Methods of partition resolution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum ArbitrationType {
+    /// More than half of all configured servers go on. Exclusive; needs three servers to survive
+    /// the loss of one.
+    #[default]
+    Majority,
+    /// Whoever reaches a target by ICMP echo goes on. Not exclusive: both halves may reach it.
+    Ping,
+    /// Whoever gets status 200 from a web server goes on. Not exclusive.
+    HTTP,
+    /// Every part goes on. Not exclusive.
+    None,
+}
+
+/// Settings of the ping arbiter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PingArbitration {
+    /// Addresses outside the cluster; one answer suffices.
+    #[schemars(length(min = 1, max = 16))]
+    pub targets: Vec<IpAddr>,
+    /// How long an answer may take.
+    #[serde(default = "ping_timeout")]
+    pub timeout: Duration,
+}
+
+fn ping_timeout() -> Duration {
+    std::time::Duration::from_secs(1).into()
+}
+
+/// Settings of the HTTP arbiter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HttpArbitration {
+    /// Name or address of the web server.
+    #[schemars(length(min = 1, max = 253))]
+    pub host: String,
+    /// Its port.
+    #[serde(default = "https_port")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: u16,
+    /// Path asked for with HEAD.
+    #[serde(default = "http_path")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub path: String,
+    /// Whether TLS is used.
+    #[serde(default)]
+    pub tls: TlsMode,
+    /// PEM file of the authorities trusted with `tls: Verify`; by default the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// How long the whole exchange may take.
+    #[serde(default = "http_timeout")]
+    pub timeout: Duration,
+}
+
+fn https_port() -> u16 {
+    443
+}
+
+fn http_path() -> String {
+    "/".into()
+}
+
+fn http_timeout() -> Duration {
+    std::time::Duration::from_secs(3).into()
+}
+
+/// Whether a connection is encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TlsMode {
+    /// TLS, the server's certificate verified.
+    #[default]
+    Verify,
+    /// Clear text.
+    Disabled,
+}
+
+/// What a server does that has no authority any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum PartitionAction {
+    /// End every service, keep the machine.
+    #[default]
+    StopGroups,
+    /// End every service, then shut the machine down.
+    Shutdown,
+    /// End every service, then reboot the machine.
+    Reboot,
+}
+
+/// What happens when the cluster starts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Startup {
+    /// How long the first servers wait for all the others before groups start without them.
+    #[serde(default = "wait_for_servers")]
+    pub wait_for_servers: Duration,
+}
+
+fn wait_for_servers() -> Duration {
+    std::time::Duration::from_secs(300).into()
+}
+
+impl Default for Startup {
+    fn default() -> Self {
+        Self { wait_for_servers: wait_for_servers() }
+    }
+}
+
+/// What becomes of a failed server that comes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum ReturnPolicy {
+    /// It stays out until `stead server return`.
+    #[default]
+    Manual,
+    /// It takes part again as soon as it is heard.
+    Automatic,
+}
+
+/// Guards against loops.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Guards {
+    /// Automatic shutdowns and reboots of one server within `finalActionWindow`; beyond it they
+    /// are refused. A final action is always refused when no other server is healthy.
+    #[serde(default = "final_actions_max")]
+    #[schemars(range(min = 1, max = 100))]
+    pub final_actions_max: u32,
+    /// The window of `finalActionsMax`.
+    #[serde(default = "final_action_window")]
+    pub final_action_window: Duration,
+    /// Automatic failovers of one group within `failoverWindow`; beyond it the group stays where
+    /// it is.
+    #[serde(default = "failovers_max")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub failovers_max: u32,
+    /// The window of `failoversMax`.
+    #[serde(default = "failover_window")]
+    pub failover_window: Duration,
+}
+
+fn final_actions_max() -> u32 {
+    3
+}
+
+fn final_action_window() -> Duration {
+    std::time::Duration::from_secs(3600).into()
+}
+
+fn failovers_max() -> u32 {
+    6
+}
+
+fn failover_window() -> Duration {
+    std::time::Duration::from_secs(3600).into()
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self {
+            final_actions_max: final_actions_max(),
+            final_action_window: final_action_window(),
+            failovers_max: failovers_max(),
+            failover_window: failover_window(),
+        }
+    }
+}
+
+/// Whether what is active may be deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// Refuse to delete what is active.
+    #[default]
+    Protect,
+    /// Deactivate, then delete.
+    Delete,
+}
+
+/// What the leader observes of the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterStatus {
+    /// The generation this status was written for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Observed aspects: `Ready`, `SplitBrainSafe`, and `Degraded` while true.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    /// Members of the view and configured servers, as `2/3`.
+    #[serde(default)]
+    pub servers: String,
+    /// The leader of the view.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<String>,
+    /// Number of the installed term.
+    #[serde(default)]
+    pub term: u64,
+    /// The term with its proposer, as `7.node1`.
+    #[serde(default)]
+    pub view: String,
+    /// Members of the view.
+    #[serde(default)]
+    pub members: Vec<String>,
+    /// What the arbiter last said, with its reason.
+    #[serde(default)]
+    pub arbiter: String,
+    /// Every time derived from `spec.heartbeat.timeout`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<ClusterTiming>,
+}
+
+/// Times derived from the heartbeat time-out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterTiming {
+    /// Between two heartbeats.
+    pub interval: String,
+    /// Silence after which a server is taken for lost.
+    pub timeout: String,
+    /// How long a holder may act after its last answered renewal.
+    pub lease: String,
+    /// When at the latest an isolated server's services have ended.
+    pub self_fence: String,
+    /// How long another server waits before it takes over from one it does not hear.
+    pub takeover_wait: String,
+}

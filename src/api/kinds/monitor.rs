@@ -1,0 +1,308 @@
+//! `Monitor`: asks again and again whether something works, and climbs a ladder when it does not.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Condition, Duration};
+use crate::api::types::{CustomMonitorSpec, LoadBalanceMonitorSpec, ProbePortMonitorSpec, TcpMonitorSpec};
+
+/// A monitor and the recovery that its errors lead to.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "stead.dev",
+    version = "v1alpha1",
+    kind = "Monitor",
+    plural = "monitors",
+    shortname = "mon",
+    category = "stead",
+    namespaced,
+    status = "MonitorStatus",
+    derive = "PartialEq",
+    printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Target", type_ = "string", json_path = ".spec.recovery.target.name"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MonitorSpec {
+    /// The type; the member of the same name holds its settings.
+    #[serde(rename = "type")]
+    pub type_: MonitorType,
+    /// Settings of `type: TCP`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<TcpMonitorSpec>,
+    /// Settings of `type: Custom`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<CustomMonitorSpec>,
+    /// Settings of `type: ProbePort`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_port: Option<ProbePortMonitorSpec>,
+    /// Settings of `type: LoadBalance`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_balance: Option<LoadBalanceMonitorSpec>,
+    /// From the end of one check to the start of the next.
+    #[serde(default = "interval")]
+    pub interval: Duration,
+    /// How long one check may take.
+    #[serde(default = "timeout")]
+    pub timeout: Duration,
+    /// Further checks in error before the monitor is in error.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 999))]
+    pub retries: u32,
+    /// How long after it begins to monitor the first check runs.
+    #[serde(default = "zero")]
+    pub start_delay: Duration,
+    /// When it monitors.
+    #[serde(default)]
+    pub timing: MonitorTiming,
+    /// The resource whose activity `timing: WhileActive` follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub while_active: Option<String>,
+    /// Servers it monitors on; by default all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub servers: Option<Vec<String>>,
+    /// What a check that gives no answer in time counts as.
+    #[serde(default)]
+    pub on_timeout: TimeoutAction,
+    /// A check slower than this share of the time-out raises a warning.
+    #[serde(default = "warn_at_percent")]
+    #[schemars(range(min = 1, max = 100))]
+    pub warn_at_percent: u32,
+    /// No checks while true.
+    #[serde(default)]
+    pub suspended: bool,
+    /// What its error leads to.
+    #[serde(default)]
+    pub recovery: Recovery,
+}
+
+fn interval() -> Duration {
+    std::time::Duration::from_secs(60).into()
+}
+
+fn timeout() -> Duration {
+    std::time::Duration::from_secs(120).into()
+}
+
+fn zero() -> Duration {
+    std::time::Duration::ZERO.into()
+}
+
+fn warn_at_percent() -> u32 {
+    80
+}
+
+/// Types of monitors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum MonitorType {
+    /// A TCP port accepts connections.
+    TCP,
+    /// A script says so with its exit code.
+    Custom,
+    /// The probe port of a resource accepts where the resource is active.
+    ProbePort,
+    /// The probe port of a resource is closed where the resource is not active.
+    LoadBalance,
+}
+
+/// When a monitor monitors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum MonitorTiming {
+    /// Always.
+    #[default]
+    Always,
+    /// Where and while the resource `whileActive` is active.
+    WhileActive,
+}
+
+/// What a check without an answer counts as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum TimeoutAction {
+    /// An error.
+    #[default]
+    Recover,
+    /// A warning.
+    Warn,
+    /// Nothing.
+    Ignore,
+}
+
+/// The ladder of a monitor: script, reactivation, failover, final action.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Recovery {
+    /// What is recovered; by default the resource that the monitor belongs to, or nothing.
+    #[serde(default)]
+    pub target: RecoveryTarget,
+    /// Runs of `script` before anything else.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 99))]
+    pub script_runs: u32,
+    /// The recovery script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<RecoveryScript>,
+    /// Reactivations of the target.
+    #[serde(default = "reactivations")]
+    #[schemars(range(min = 0, max = 99))]
+    pub reactivations: u32,
+    /// Failovers of the target's group.
+    #[serde(default = "failovers")]
+    #[schemars(range(min = 0, max = 99))]
+    pub failovers: u32,
+    /// What happens after those.
+    #[serde(default)]
+    pub final_action: FinalAction,
+}
+
+fn reactivations() -> u32 {
+    3
+}
+
+fn failovers() -> u32 {
+    1
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self {
+            target: RecoveryTarget::default(),
+            script_runs: 0,
+            script: None,
+            reactivations: reactivations(),
+            failovers: failovers(),
+            final_action: FinalAction::default(),
+        }
+    }
+}
+
+/// What a monitor recovers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RecoveryTarget {
+    /// The kind of target.
+    #[serde(default)]
+    pub kind: RecoveryTargetKind,
+    /// Name of the resource or group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// Kinds of recovery targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum RecoveryTargetKind {
+    /// A resource; failover moves its group.
+    Resource,
+    /// A group.
+    Group,
+    /// Every group that is active on the monitor's server.
+    AllGroups,
+    /// The monitor's server: only the final action applies.
+    #[default]
+    LocalServer,
+}
+
+/// A script of the ladder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RecoveryScript {
+    /// Program and arguments.
+    #[schemars(length(min = 1, max = 256))]
+    pub command: Vec<String>,
+    /// How long it may run.
+    #[serde(default = "script_timeout")]
+    pub timeout: Duration,
+}
+
+fn script_timeout() -> Duration {
+    std::time::Duration::from_secs(30).into()
+}
+
+/// The last rung.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum FinalAction {
+    /// Nothing.
+    #[default]
+    None,
+    /// Deactivate the target resource.
+    StopResource,
+    /// Deactivate the target's group.
+    StopGroup,
+    /// End every service of the server and take it out of the cluster.
+    StopAgent,
+    /// End every service, then shut the server down.
+    Shutdown,
+    /// End every service, then reboot the server.
+    Reboot,
+}
+
+/// What a monitor says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum MonitorState {
+    /// It works.
+    Normal,
+    /// It works, but something is off.
+    Warning,
+    /// It does not work.
+    Error,
+    /// It does not monitor now.
+    Suspended,
+    /// Not checked yet, or nobody can tell.
+    #[default]
+    Unknown,
+}
+
+/// What each server observes with a monitor.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MonitorStatus {
+    /// The generation this status was written for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Observed aspects: `Ready`.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    /// The worst state of all servers.
+    #[serde(default)]
+    pub state: MonitorState,
+    /// What that server says.
+    #[serde(default)]
+    pub message: String,
+    /// Each server it monitors on.
+    #[serde(default)]
+    pub servers: Vec<MonitorServerStatus>,
+}
+
+/// A monitor on one server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MonitorServerStatus {
+    /// The server.
+    pub server: String,
+    /// What it says there.
+    pub state: MonitorState,
+    /// In words.
+    #[serde(default)]
+    pub message: String,
+    /// How long the last check took.
+    #[serde(default)]
+    pub milliseconds: u64,
+    /// Checks in error in a row.
+    #[serde(default)]
+    pub failures: u32,
+    /// Recovery scripts run since it was last normal.
+    #[serde(default)]
+    pub script_runs: u32,
+    /// Reactivations since it was last normal.
+    #[serde(default)]
+    pub reactivations: u32,
+    /// Failovers since it was last normal.
+    #[serde(default)]
+    pub failovers: u32,
+    /// Whether the final action was taken since it was last normal.
+    #[serde(default)]
+    pub final_action_taken: bool,
+}

@@ -1,0 +1,102 @@
+//! `Operation`: a one-shot request, recorded.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Condition, Duration};
+
+/// A one-shot request such as a move. Immutable; carried out once; removed after a week.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "stead.dev",
+    version = "v1alpha1",
+    kind = "Operation",
+    plural = "operations",
+    shortname = "op",
+    category = "stead",
+    namespaced,
+    status = "OperationStatus",
+    derive = "PartialEq",
+    printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
+    printcolumn(name = "Group", type_ = "string", json_path = ".spec.group"),
+    printcolumn(name = "Server", type_ = "string", json_path = ".spec.server"),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OperationSpec {
+    /// What to do.
+    #[serde(rename = "type")]
+    pub type_: OperationType,
+    /// The group, for the operations on groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The server: where a group is to go, or which one is detached or returned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// When it fails if it has not succeeded, counted from its creation.
+    #[serde(default = "deadline")]
+    pub deadline: Duration,
+}
+
+fn deadline() -> Duration {
+    std::time::Duration::from_secs(3600).into()
+}
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum OperationType {
+    /// Start the group, on `server` if given.
+    StartGroup,
+    /// Stop the group; it stays stopped until it is started.
+    StopGroup,
+    /// Move the group to `server`, or to the next of its policy: stop there, start here.
+    MoveGroup,
+    /// As a failover: leave the present server for the next of the policy.
+    FailoverGroup,
+    /// Stop and start the group where it is.
+    RestartGroup,
+    /// Move everything away from the server and let nothing start there.
+    DetachServer,
+    /// Let a server that failed or was detached take part again.
+    ReturnServer,
+}
+
+/// Where an operation stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum OperationState {
+    /// Not begun.
+    #[default]
+    Pending,
+    /// Under way.
+    Running,
+    /// Done.
+    Succeeded,
+    /// Could not be done.
+    Failed,
+    /// A later operation on the same object took its place.
+    Superseded,
+}
+
+/// What has become of an operation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationStatus {
+    /// The generation this status was written for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Observed aspects: `Succeeded`.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    /// Where it stands.
+    #[serde(default)]
+    pub state: OperationState,
+    /// Why.
+    #[serde(default)]
+    pub message: String,
+    /// When it ended, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed: Option<String>,
+}

@@ -1,0 +1,103 @@
+//! `Server`: what each agent says about its machine. Made by the cluster, status only.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Condition;
+
+/// A server of the cluster, as its own agent sees it. Made from `Cluster.spec.servers[]`.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "stead.dev",
+    version = "v1alpha1",
+    kind = "Server",
+    plural = "servers",
+    shortname = "srv",
+    category = "stead",
+    namespaced,
+    status = "ServerStatus",
+    derive = "PartialEq",
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Groups", type_ = "string", json_path = ".status.groups"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ServerSpec {}
+
+/// Where a server stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum ServerState {
+    /// A member of the view that may run groups.
+    Online,
+    /// Heard, but kept from running groups: it failed, or was detached by hand.
+    Out,
+    /// Not heard.
+    Lost,
+    /// Nobody can tell yet.
+    #[default]
+    Unknown,
+}
+
+/// What a server's agent and the leader observe of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerStatus {
+    /// The generation this status was written for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Observed aspects: `Ready`, and `Degraded` while a path is lost.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    /// Where it stands.
+    #[serde(default)]
+    pub state: ServerState,
+    /// Why it stands there.
+    #[serde(default)]
+    pub message: String,
+    /// Groups active here, separated by commas.
+    #[serde(default)]
+    pub groups: String,
+    /// Version of its agent.
+    #[serde(default)]
+    pub version: String,
+    /// Id of the agent's present run.
+    #[serde(default)]
+    pub boot: String,
+    /// Id of its state folder.
+    #[serde(default)]
+    pub incarnation: String,
+    /// Each path to each other server.
+    #[serde(default)]
+    pub paths: Vec<ServerPath>,
+    /// Whether its keeper answers.
+    #[serde(default)]
+    pub keeper: String,
+    /// What ends its services when the agent can't: `Keeper` or `None`.
+    #[serde(default)]
+    pub self_fence: String,
+    /// Its wall clock against the leader's, in milliseconds.
+    #[serde(default)]
+    pub clock_offset_milliseconds: i64,
+}
+
+/// One path to one other server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerPath {
+    /// The other server.
+    pub peer: String,
+    /// The path.
+    pub path: String,
+    /// Whether packets arrive in both directions.
+    pub up: bool,
+    /// Round trip in microseconds, the last one measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_trip_microseconds: Option<u64>,
+    /// When it was last heard or lost, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+}

@@ -1,0 +1,55 @@
+//! `Exec`: one supervised command, or a pair of scripts.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::kinds::Duration;
+
+/// Either `command`, which the cluster keeps running, or `start` and `stop`, which it runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExecSpec {
+    /// A command that runs for as long as the resource is active; its end is a failure. What it
+    /// leaves running counts as running: the group's cgroup is what is supervised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub command: Option<Vec<String>>,
+    /// A script that starts the service and ends; exit code 0 is success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub start: Option<Vec<String>>,
+    /// A script that stops it and ends; exit code 0 is success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub stop: Option<Vec<String>>,
+    /// Restarts of `command` in place within `restartWindow` before the resource has failed.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 99))]
+    pub restarts: u32,
+    /// The window of `restarts`.
+    #[serde(default = "restart_window")]
+    pub restart_window: Duration,
+    /// How long `command` may take to end after SIGTERM before it is killed.
+    #[serde(default = "grace")]
+    pub termination_grace: Duration,
+    /// Working folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub working_directory: Option<String>,
+    /// Further environment variables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// Also set the names that CLUSTERPRO (`CLP_*`) scripts read.
+    #[serde(default)]
+    pub compatibility_names: bool,
+}
+
+fn restart_window() -> Duration {
+    std::time::Duration::from_secs(3600).into()
+}
+
+fn grace() -> Duration {
+    std::time::Duration::from_secs(10).into()
+}

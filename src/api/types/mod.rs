@@ -1,0 +1,15 @@
+//! The settings of each type of resource and monitor, one file each.
+
+mod custom;
+mod exec;
+mod floating_ip;
+mod load_balance;
+mod probe_port;
+mod tcp;
+
+pub use custom::*;
+pub use exec::*;
+pub use floating_ip::*;
+pub use load_balance::*;
+pub use probe_port::*;
+pub use tcp::*;

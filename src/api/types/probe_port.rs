@@ -1,0 +1,27 @@
+//! `ProbePort`: a TCP port for a load balancer's health check (AZ-3, WS-1, LK-2).
+
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A port that accepts and closes connections while, and only while, the group is active here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProbePortSpec {
+    /// The port.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: u16,
+    /// The address it listens on; by default each address of the server on its heartbeat paths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+}
+
+/// The monitor of a probe port where it is active; made automatically (AZ-4).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProbePortMonitorSpec {
+    /// The resource of type ProbePort.
+    #[schemars(length(min = 1, max = 253))]
+    pub resource: String,
+}

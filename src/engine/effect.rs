@@ -1,0 +1,237 @@
+//! What the engine wants done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{ActionId, BootId, GrantId, Revision, Term};
+use super::message::{Message, OrderReason, SelfFence};
+use super::model::ObjectKey;
+use super::time::{Instant, WallTime};
+use crate::api::kinds::{MonitorSpec, ResourceSpec};
+use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerName};
+
+/// One thing to do. Effects are carried out in order; those with an id are answered by an input.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Write to disk, with fsync; answered by `Input::Persisted`. What depends on it is emitted
+    /// only after the answer.
+    Persist {
+        /// Pairs the answer.
+        id: ActionId,
+        /// What to write.
+        record: Record,
+    },
+    /// Send to a peer: on one path, or on every path where none is named.
+    Send {
+        /// The receiver.
+        to: ServerName,
+        /// The run it is for.
+        to_boot: Option<BootId>,
+        /// The path.
+        path: Option<PathName>,
+        /// The message.
+        message: Message,
+    },
+    /// Tell the keeper until when services may live; `None`: end them now.
+    Lease {
+        /// End of the lease.
+        until: Option<Instant>,
+    },
+    /// Ask the arbiter whether these servers may act as the cluster; answered by
+    /// `Input::Verdict`. Majority is decided inside.
+    AskArbiter {
+        /// Pairs the answer.
+        id: ActionId,
+        /// The servers of the view.
+        members: Vec<ServerName>,
+        /// Its term.
+        term: Term,
+    },
+    /// Work on a resource; answered by `Input::ResourceDone`.
+    Resource {
+        /// Pairs the answer.
+        id: ActionId,
+        /// What to do.
+        action: ResourceAction,
+        /// Everything the driver needs.
+        context: Arc<ResourceContext>,
+    },
+    /// Check a monitor once; answered by `Input::Checked`.
+    Check {
+        /// Pairs the answer.
+        id: ActionId,
+        /// The monitor.
+        monitor: MonitorName,
+        /// Its settings.
+        spec: Arc<MonitorSpec>,
+        /// The resource that a probe-port or load-balance monitor is about.
+        resource: Option<Arc<ResourceSpec>>,
+        /// When it counts as unanswered; none: it runs until it ends (asynchronous scripts).
+        timeout: Option<Duration>,
+    },
+    /// Run a recovery script; answered by `Input::ScriptDone`.
+    RecoveryScript {
+        /// Pairs the answer.
+        id: ActionId,
+        /// The monitor.
+        monitor: MonitorName,
+        /// Program and arguments.
+        command: Vec<String>,
+        /// When it is ended.
+        timeout: Duration,
+    },
+    /// End the work of an earlier effect; its answer no longer matters.
+    Cancel {
+        /// The effect's id.
+        id: ActionId,
+    },
+    /// End this machine, or this agent's part in the cluster.
+    Power {
+        /// How.
+        action: PowerAction,
+    },
+    /// Tell people.
+    Event(Event),
+    /// A write was answered.
+    WriteDone {
+        /// The write's id.
+        id: ActionId,
+        /// Its revision, or why not.
+        result: Result<Revision, WriteError>,
+    },
+}
+
+/// What goes to disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Record {
+    /// The highest term promised (or proposed).
+    Promised(Term),
+    /// The largest `selfFence` advertised by a server.
+    SelfFence(ServerName, SelfFence),
+    /// One write of the store.
+    Append {
+        /// The revision it makes.
+        revision: Revision,
+        /// Objects set and removed.
+        changes: Vec<(ObjectKey, Option<Arc<str>>)>,
+    },
+    /// The whole store, replaced.
+    Snapshot {
+        /// Its revision.
+        revision: Revision,
+        /// Its objects.
+        objects: super::model::Objects,
+    },
+    /// A final action is about to be carried out (the guard counts them over reboots).
+    FinalAction(WallTime),
+}
+
+/// What to do with a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ResourceAction {
+    /// Activate it.
+    Start,
+    /// Deactivate it.
+    Stop,
+    /// Find out whether it is active.
+    Probe,
+}
+
+/// What a driver is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResourceContext {
+    /// The group.
+    pub group: GroupName,
+    /// The resource.
+    pub resource: ResourceName,
+    /// Its settings as they were when it was started; a stop undoes those.
+    pub spec: Arc<ResourceSpec>,
+    /// The generation of `spec`.
+    pub generation: i64,
+    /// The order it is done for.
+    pub order: GrantId,
+    /// Why.
+    pub reason: OrderReason,
+    /// Whether this server is the first of the group's policy.
+    pub home: bool,
+    /// The server that ran the group before.
+    pub previous: Option<ServerName>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// How a machine, or a server's part in the cluster, is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PowerAction {
+    /// End every service and take no part until a person says so.
+    StopAgent,
+    /// Shut the machine down.
+    Shutdown,
+    /// Reboot it.
+    Reboot,
+}
+
+/// Something worth telling, by its id in the message catalogue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Number within this boot; with server and boot it names the event.
+    pub number: u64,
+    /// Who says it.
+    pub server: ServerName,
+    /// When it happened, on the clock of who says it.
+    pub instant: Instant,
+    /// When, for people.
+    pub wall: WallTime,
+    /// The object it is about.
+    pub object: ObjectKey,
+    /// Id in the message catalogue.
+    pub reason: String,
+    /// The catalogue text's parameters.
+    pub parameters: Vec<(String, String)>,
+    /// Numbers of the events of this server and boot that led to it.
+    pub causes: Vec<u64>,
+}
+
+/// Why a write was not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// Somebody changed the object in between.
+    #[error("{} {} was changed by somebody else (revision {current:?})", key.kind, key.name)]
+    Conflict {
+        /// The object.
+        key: ObjectKey,
+        /// Its revision now; none where it does not exist.
+        current: Option<Revision>,
+    },
+    /// This server does not lead.
+    #[error("this server does not lead the cluster")]
+    NotLeader {
+        /// Who does, if anybody.
+        leader: Option<ServerName>,
+    },
+    /// The view ended while the write was under way: it may or may not have been made.
+    #[error("the view ended before every member had persisted the write")]
+    Unknown,
+}
+
+/// Optimistic concurrency of one change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// The object must not exist.
+    Absent,
+    /// The object must be at this revision.
+    At(Revision),
+}
+
+/// One change of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The object.
+    pub key: ObjectKey,
+    /// What must hold before.
+    pub expected: Expected,
+    /// JSON text; none removes it.
+    pub json: Option<Arc<str>>,
+}

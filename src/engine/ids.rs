@@ -1,0 +1,95 @@
+//! Numbers that are given once.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::names::ServerName;
+
+/// A term: unique, totally ordered, used whole everywhere (A6). Persisted by its proposer before
+/// it is proposed and never reused.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Term {
+    /// Grows with each proposal.
+    pub number: u64,
+    /// Who proposed it.
+    pub proposer: ServerName,
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.number, self.proposer)
+    }
+}
+
+impl fmt::Debug for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A leader's order about one group, numbered: what a release must name to free it (A10).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GrantId {
+    /// The term of the leader that gave the order.
+    pub term: Term,
+    /// Its number within the term.
+    pub sequence: u64,
+}
+
+impl fmt::Display for GrantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.term, self.sequence)
+    }
+}
+
+impl fmt::Debug for GrantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+macro_rules! number {
+    ($(#[$doc:meta])* $type:ident($inner:ty), $format:literal) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $type(pub $inner);
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, $format, self.0)
+            }
+        }
+    };
+}
+
+number!(
+    /// One run of an agent; drawn at random at its start.
+    BootId(u64), "{:016x}"
+);
+number!(
+    /// One state folder; drawn at random when it is made.
+    IncarnationId(u64), "{:016x}"
+);
+number!(
+    /// A version of the store, and of each object in it: `term · 2^40 + index`.
+    Revision(u64), "{}"
+);
+number!(
+    /// Pairs an effect with the input that answers it. Never reused within a boot.
+    ActionId(u64), "{}"
+);
+
+impl Revision {
+    /// Bits that number the writes within one term.
+    pub const INDEX_BITS: u32 = 40;
+
+    /// The number of the term it was written in.
+    #[must_use]
+    pub fn term(self) -> u64 {
+        self.0 >> Self::INDEX_BITS
+    }
+}

@@ -1,0 +1,134 @@
+//! What the engine is told.
+
+use super::effect::Change;
+use super::ids::{ActionId, Revision};
+use super::message::Envelope;
+use crate::api::names::{PathName, ResourceName};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// The instant of `poll_timeout` has come.
+    Timer,
+    /// A packet came, authenticated and not a replay.
+    Received {
+        /// The path it came on; none for streams.
+        path: Option<PathName>,
+        /// The packet.
+        envelope: Box<Envelope>,
+    },
+    /// A record is on disk, or could not be written.
+    Persisted {
+        /// The effect's id.
+        id: ActionId,
+        /// Why it could not.
+        result: Result<(), String>,
+    },
+    /// The arbiter answered.
+    Verdict {
+        /// The effect's id.
+        id: ActionId,
+        /// What it said.
+        verdict: Verdict,
+        /// Why, in words.
+        message: String,
+    },
+    /// A driver ended its work.
+    ResourceDone {
+        /// The effect's id.
+        id: ActionId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// An active resource failed by itself (its command ended, its listener died).
+    ResourceFailed {
+        /// The resource.
+        resource: ResourceName,
+        /// In words.
+        message: String,
+    },
+    /// A monitor's check ended.
+    Checked {
+        /// The effect's id.
+        id: ActionId,
+        /// What it says.
+        result: CheckResult,
+        /// In words.
+        message: String,
+    },
+    /// A recovery script ended.
+    ScriptDone {
+        /// The effect's id.
+        id: ActionId,
+        /// Its exit code; none when it was ended or could not be run.
+        exit_code: Option<i32>,
+    },
+    /// The keeper answers or does not.
+    Keeper {
+        /// Whether it does.
+        present: bool,
+    },
+    /// Somebody wants the store changed.
+    Write {
+        /// Pairs the answer.
+        id: ActionId,
+        /// The revision must be greater than this (status changes take numbers too).
+        after: Revision,
+        /// What is to change, all or nothing.
+        changes: Vec<Change>,
+    },
+    /// The agent is asked to end in good order (its services stay for its successor).
+    Retire,
+}
+
+/// An arbiter's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// These servers may act.
+    Held,
+    /// They may not.
+    Lost,
+    /// Nobody can tell; never taken for `Held`.
+    Unknown,
+}
+
+/// How a driver's work ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is active now (start, probe).
+    Active {
+        /// What the driver says, for example `pid 4711`.
+        message: String,
+    },
+    /// It is not active now (stop, probe).
+    Absent,
+    /// The work failed; whether it is active is not certain.
+    Failed {
+        /// Id in the message catalogue.
+        reason: String,
+        /// In words.
+        message: String,
+    },
+    /// No answer within the time-out; whether it is active is not certain.
+    TimedOut,
+    /// Nobody can tell.
+    Unknown {
+        /// In words.
+        message: String,
+    },
+}
+
+/// What one check says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CheckResult {
+    /// It works.
+    Normal,
+    /// It works, but something is off.
+    Warning,
+    /// It does not.
+    Error,
+    /// No answer within the time-out.
+    TimedOut,
+    /// The check itself could not be made.
+    Unknown,
+}

@@ -1,0 +1,4 @@
+//! stead: a failover cluster for cloud VMs that is operated like Kubernetes.
+#![deny(unsafe_code)]
+pub mod api;
+pub mod engine;
