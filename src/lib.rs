@@ -1,4 +1,5 @@
 //! stead: a failover cluster for cloud VMs that is operated like Kubernetes.
 #![deny(unsafe_code)]
+pub mod agent;
 pub mod api;
 pub mod engine;

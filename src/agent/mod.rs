@@ -1,0 +1,7 @@
+//! The real world around the engine: clocks, disks, networks, processes.
+//!
+//! Decides nothing about groups: it carries out the engine's effects and tells it what happened.
+//! Where it fails (a panic, a clock that can't be read), it takes the safe side: the keeper ends
+//! the services.
+
+pub mod clock;
