@@ -83,6 +83,18 @@ number!(
     ActionId(u64), "{}"
 );
 
+/// Gives action ids.
+#[derive(Clone, Debug, Default)]
+pub struct ActionIds(u64);
+
+impl ActionIds {
+    /// The next one.
+    pub fn next_id(&mut self) -> ActionId {
+        self.0 += 1;
+        ActionId(self.0)
+    }
+}
+
 impl Revision {
     /// Bits that number the writes within one term.
     pub const INDEX_BITS: u32 = 40;

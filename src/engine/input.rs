@@ -1,5 +1,7 @@
 //! What the engine is told.
 
+use std::time::Duration;
+
 use super::effect::Change;
 use super::ids::{ActionId, Revision};
 use super::message::Envelope;
@@ -30,6 +32,9 @@ pub enum Input {
         id: ActionId,
         /// What it said.
         verdict: Verdict,
+        /// For a lease taken over from another holder: how long ago at least that one last
+        /// renewed it. None where there was no other holder, or the arbiter is no lease.
+        handover: Option<Duration>,
         /// Why, in words.
         message: String,
     },

@@ -139,6 +139,8 @@ pub struct Propose {
 pub struct Promise {
     /// The term promised.
     pub term: Term,
+    /// Member's clock; the first renewal echoes it.
+    pub sent: Instant,
     /// Every group not certainly stopped here, with its latest order.
     pub holds: BTreeMap<GroupName, Held>,
     /// For each server outside the proposed members: the last support given.
@@ -231,8 +233,10 @@ pub struct Renew {
     pub answer: bool,
     /// The member's own latest `sent`, as the leader got it.
     pub echo: Option<Instant>,
-    /// How long the leader's own lease still lasts.
-    pub authority_left: Duration,
+    /// How long ago the leader's own lease began: the member's begins no later (A8).
+    pub authority_age: Duration,
+    /// Every member of the view has persisted the store up to here.
+    pub committed: Revision,
     /// Whether start-up synchronisation is over.
     pub started: bool,
     /// Orders that the member has not yet answered.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::Revision;
 use crate::api::kinds::{
-    ApplyChanges, ArbitrationType, Automation, MonitorSpec, PartitionAction, ResourceSpec, ReturnPolicy,
+    ApplyChanges, Automation, MonitorSpec, PartitionAction, ResourceSpec, ReturnPolicy,
 };
 use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerName};
 use crate::api::timing::Timing;
@@ -66,7 +66,7 @@ pub struct ClusterModel {
     /// Derived times.
     pub timing: Timing,
     /// Partition resolution.
-    pub arbitration: ArbitrationType,
+    pub arbiter: Arbiter,
     /// What a server does without authority.
     pub on_partition: PartitionAction,
     /// How long a starting cluster waits for all servers.
@@ -83,6 +83,20 @@ pub struct ClusterModel {
     pub failover_window: Duration,
     /// `metadata.generation`.
     pub generation: i64,
+}
+
+/// Who says which part of a divided cluster goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Arbiter {
+    /// More than half of the configured servers; decided by the engine itself.
+    Majority,
+    /// Asked with `Effect::AskArbiter`.
+    External {
+        /// Two parts can't both be told `Held`.
+        exclusive: bool,
+    },
+    /// Every part goes on.
+    None,
 }
 
 /// A group as the engine needs it.
