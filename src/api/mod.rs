@@ -4,9 +4,15 @@
 
 pub mod catalogue;
 pub mod kinds;
+pub mod manifest;
 pub mod names;
+pub mod problem;
+pub mod schema;
 pub mod timing;
 pub mod types;
+pub mod validation;
+
+pub use schema::crds;
 
 /// API group of every kind.
 pub const GROUP: &str = "stead.dev";

@@ -13,6 +13,10 @@ use crate::api::kinds::{
 use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerName};
 use crate::api::timing::Timing;
 
+mod compile;
+
+pub use compile::{CompileError, compile, effective};
+
 /// Where an object lives in the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectKey {

@@ -1,5 +1,7 @@
 //! The settings of each type of resource and monitor, one file each.
 
+mod automatic;
+mod claims;
 mod custom;
 mod exec;
 mod floating_ip;
@@ -7,6 +9,8 @@ mod load_balance;
 mod probe_port;
 mod tcp;
 
+pub use automatic::*;
+pub use claims::*;
 pub use custom::*;
 pub use exec::*;
 pub use floating_ip::*;
