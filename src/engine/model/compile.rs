@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    ClusterModel, GroupModel, Model, MonitorModel, ObjectKey, Objects, ResourceModel, StoredObject,
+    Arbiter, ClusterModel, GroupModel, Model, MonitorModel, ObjectKey, Objects, ResourceModel, StoredObject,
 };
 use crate::api::kinds::{
     Arbitration, ArbitrationType, ClusterSpec, FailoverGroupSpec, MonitorSpec, MonitorTiming,
@@ -193,7 +193,7 @@ fn compile_cluster(objects: &Objects) -> Result<ClusterModel, CompileError> {
         servers: spec.servers.iter().map(|server| server.name.as_str().into()).collect(),
         paths,
         timing,
-        arbitration: spec.arbitration.type_,
+        arbiter: arbiter(spec.arbitration.type_),
         on_partition: spec.arbitration.on_partition,
         wait_for_servers: spec.startup.wait_for_servers.into(),
         return_policy: spec.return_policy,
@@ -216,6 +216,14 @@ fn cluster_paths(spec: &ClusterSpec) -> Vec<PathName> {
         .flat_map(|server| server.addresses.keys().map(String::as_str))
         .collect();
     named.into_iter().map(PathName::from).collect()
+}
+
+fn arbiter(type_: ArbitrationType) -> Arbiter {
+    match type_ {
+        ArbitrationType::Majority => Arbiter::Majority,
+        ArbitrationType::Ping | ArbitrationType::HTTP => Arbiter::External { exclusive: false },
+        ArbitrationType::None => Arbiter::None,
+    }
 }
 
 /// How long the arbiter may take to answer; a majority is counted without asking anybody.
