@@ -5,3 +5,4 @@
 //! the services.
 
 pub mod clock;
+pub mod transport;

@@ -1,0 +1,76 @@
+//! What datagrams and streams carry: a version byte, then postcard.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::effect::Event;
+use crate::engine::message::Envelope;
+
+/// Version of the encoding. A release also reads the one before it.
+pub const FRAME_VERSION: u8 = 1;
+/// The largest frame on a stream: a whole store fits, a runaway peer does not fill the memory.
+pub const FRAME_MAX: usize = 64 << 20;
+
+/// One thing said between agents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Frame {
+    /// Proof that a run of an agent is the present one; see [`super::sessions`].
+    Hello(Hello),
+    /// For the engine.
+    Engine(Box<Envelope>),
+    /// Something that the sender tells people, for the receiver's table.
+    Event(Box<Event>),
+    /// Keeps a stream open.
+    KeepAlive,
+}
+
+/// A question only a living run can answer, and the answer to the receiver's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// To be sent back; none where the sender knows the receiver's run.
+    pub ask: Option<[u8; 16]>,
+    /// What the receiver asked.
+    pub answer: Option<[u8; 16]>,
+}
+
+/// Bytes that are no frame, or a frame that can't be bytes.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// Nothing there.
+    #[error("an empty frame")]
+    Empty,
+    /// Another version.
+    #[error("a frame of version {0}, this release reads version {FRAME_VERSION}")]
+    Version(u8),
+    /// Not what the version prescribes.
+    #[error("a malformed frame: {0}")]
+    Encoding(#[from] postcard::Error),
+    /// Larger than anything that is sent.
+    #[error("a frame of {0} bytes, the most is {FRAME_MAX}")]
+    Size(usize),
+}
+
+/// Writes a frame.
+///
+/// # Errors
+/// Where it would be larger than [`FRAME_MAX`].
+pub fn encode(frame: &Frame) -> Result<Vec<u8>, FrameError> {
+    let bytes = postcard::to_extend(frame, vec![FRAME_VERSION])?;
+    if bytes.len() > FRAME_MAX { Err(FrameError::Size(bytes.len())) } else { Ok(bytes) }
+}
+
+/// Reads a frame.
+///
+/// # Errors
+/// Where the bytes are no frame of this version, or more than one.
+pub fn decode(bytes: &[u8]) -> Result<Frame, FrameError> {
+    let (version, rest) = bytes.split_first().ok_or(FrameError::Empty)?;
+    if *version != FRAME_VERSION {
+        return Err(FrameError::Version(*version));
+    }
+    let (frame, left) = postcard::take_from_bytes(rest)?;
+    if left.is_empty() {
+        Ok(frame)
+    } else {
+        Err(FrameError::Encoding(postcard::Error::DeserializeBadEncoding))
+    }
+}
