@@ -1,0 +1,3 @@
+//! What an agent serves to people and their tools.
+
+pub mod apiserver;
