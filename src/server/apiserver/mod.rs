@@ -4,6 +4,8 @@
 //! hand the whole request to the leader. Nothing here decides what the cluster does: a write is
 //! checked, then given to the [`Writer`], and what comes of it is read back from the storage.
 
+mod derived;
+mod event;
 mod storage;
 mod writer;
 

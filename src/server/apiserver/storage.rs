@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{derived, event};
-use crate::api;
 use crate::api::names::ServerName;
 use crate::engine::effect::{Change, Event};
 use crate::engine::ids::{BootId, Revision};
@@ -319,8 +318,10 @@ impl State {
             })
             .collect();
         changed.sort_by_key(|(_, stored)| stored.revision);
+        let mut touched = Vec::new();
         for (key, stored) in changed {
             self.put(key.clone(), Some(stored.revision), stored.json.clone());
+            touched.push(key.clone());
         }
         let gone: Vec<_> = self
             .objects
@@ -330,8 +331,11 @@ impl State {
             .collect();
         for key in gone {
             self.remove(&key, None);
+            touched.push(key);
         }
-        self.derive();
+        for key in touched {
+            self.derive(&key);
+        }
     }
 
     fn take_write(&mut self, changes: &[Change], revision: Revision) {
@@ -346,35 +350,56 @@ impl State {
         }
         self.revision = revision;
         self.newest = self.newest.max(revision.0);
-        self.derive();
+        for change in changes {
+            self.derive(&change.key);
+        }
     }
 
-    /// Makes what follows from the stored objects: servers and automatic monitors.
-    fn derive(&mut self) {
-        let stored: Vec<(&ObjectKey, Value)> = self
-            .objects
-            .iter()
-            .filter(|(_, served)| served.stored.is_some())
-            .map(|(key, served)| (key, parse(&served.base)))
-            .collect();
-        let derived = derived::derived_objects(&stored);
-        let gone: Vec<_> = self
-            .objects
-            .iter()
-            .filter(|(key, served)| {
-                served.stored.is_none() && derived::is_derived(key) && !derived.contains_key(key)
-            })
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in gone {
-            self.remove(&key, None);
+    /// Makes what follows from a stored object that changed: servers, automatic monitors.
+    fn derive(&mut self, changed: &ObjectKey) {
+        match changed.kind.as_str() {
+            "Cluster" => {
+                let origin = self.stored_value(changed);
+                let wanted = origin.as_ref().map(derived::servers).unwrap_or_default();
+                let known: Vec<String> =
+                    self.of_kind("Server").map(|(key, _)| key.name.clone()).collect();
+                self.derive_kind("Server", known, wanted);
+            }
+            "Resource" => {
+                let origin = self.stored_value(changed);
+                let wanted = origin.map(|value| derived::monitors(&changed.name, &value));
+                let known = derived::monitor_names(&changed.name).collect();
+                self.derive_kind("Monitor", known, wanted.unwrap_or_default());
+            }
+            "Monitor" => {
+                if let Some(resource) = derived::resource_of_monitor(&changed.name) {
+                    self.derive(&ObjectKey::new("Resource", resource));
+                }
+            }
+            _ => {}
         }
-        for (key, value) in derived {
+    }
+
+    fn derive_kind(&mut self, kind: &str, known: Vec<String>, wanted: BTreeMap<String, Value>) {
+        for name in known.into_iter().filter(|name| !wanted.contains_key(name)) {
+            let key = ObjectKey::new(kind, name);
+            if self.objects.get(&key).is_some_and(|served| served.stored.is_none()) {
+                self.remove(&key, None);
+            }
+        }
+        for (name, value) in wanted {
+            let key = ObjectKey::new(kind, name);
             let text: Arc<str> = value.to_string().into();
-            if self.objects.get(&key).is_none_or(|known| known.base != text) {
+            let known = self.objects.get(&key);
+            if known.is_none_or(|known| known.stored.is_none() && known.base != text) {
                 self.put(key, None, text);
             }
         }
+    }
+
+    fn stored_value(&self, key: &ObjectKey) -> Option<Value> {
+        let served = self.objects.get(key).filter(|served| served.stored.is_some())?;
+        Some(parse(&served.base))
     }
 
     fn take_statuses(&mut self, statuses: BTreeMap<ObjectKey, Value>) {
@@ -501,6 +526,3 @@ fn with_version(mut value: Value, version: u64) -> Arc<str> {
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
-
-/// The namespace of everything that has one.
-pub(super) const NAMESPACE: &str = api::NAMESPACE;
