@@ -105,3 +105,32 @@ impl Revision {
         self.0 >> Self::INDEX_BITS
     }
 }
+
+/// Gives action ids. Several givers share the numbers of one boot: each takes its own remainder,
+/// so that an answer finds its way back by [`ActionIds::gave`] alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionIds {
+    next: u64,
+    stride: u64,
+}
+
+impl ActionIds {
+    /// The ids `first`, `first + stride`, and so on.
+    #[must_use]
+    pub fn new(first: u64, stride: u64) -> Self {
+        Self { next: first, stride: stride.max(1) }
+    }
+
+    /// An id that was not given before.
+    pub fn give(&mut self) -> ActionId {
+        let id = ActionId(self.next);
+        self.next += self.stride;
+        id
+    }
+
+    /// Whether this giver gave an id.
+    #[must_use]
+    pub fn gave(&self, id: ActionId) -> bool {
+        id.0 < self.next && id.0 % self.stride == self.next % self.stride
+    }
+}

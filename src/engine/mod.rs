@@ -9,8 +9,11 @@
 
 pub mod durable;
 pub mod effect;
+pub mod group;
 pub mod ids;
 pub mod input;
 pub mod message;
 pub mod model;
+pub mod note;
+pub mod recovery;
 pub mod time;
