@@ -83,15 +83,38 @@ number!(
     ActionId(u64), "{}"
 );
 
-/// Gives action ids.
-#[derive(Clone, Debug, Default)]
-pub struct ActionIds(u64);
+/// Gives action ids. Several givers may share the numbers of one boot: each takes its own
+/// remainder, so that [`ActionIds::gave`] alone says whose an answer is.
+#[derive(Clone, Debug)]
+pub struct ActionIds {
+    next: u64,
+    stride: u64,
+}
+
+impl Default for ActionIds {
+    fn default() -> Self {
+        Self::strided(1, 1)
+    }
+}
 
 impl ActionIds {
+    /// The ids `first`, `first + stride`, and so on; `first` is less than `stride`, or both are 1.
+    #[must_use]
+    pub fn strided(first: u64, stride: u64) -> Self {
+        Self { next: first, stride: stride.max(1) }
+    }
+
     /// The next one.
     pub fn next_id(&mut self) -> ActionId {
-        self.0 += 1;
-        ActionId(self.0)
+        let id = ActionId(self.next);
+        self.next += self.stride;
+        id
+    }
+
+    /// Whether this giver gave an id.
+    #[must_use]
+    pub fn gave(&self, id: ActionId) -> bool {
+        id.0 < self.next && id.0 % self.stride == self.next % self.stride
     }
 }
 
@@ -103,34 +126,5 @@ impl Revision {
     #[must_use]
     pub fn term(self) -> u64 {
         self.0 >> Self::INDEX_BITS
-    }
-}
-
-/// Gives action ids. Several givers share the numbers of one boot: each takes its own remainder,
-/// so that an answer finds its way back by [`ActionIds::gave`] alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ActionIds {
-    next: u64,
-    stride: u64,
-}
-
-impl ActionIds {
-    /// The ids `first`, `first + stride`, and so on.
-    #[must_use]
-    pub fn new(first: u64, stride: u64) -> Self {
-        Self { next: first, stride: stride.max(1) }
-    }
-
-    /// An id that was not given before.
-    pub fn give(&mut self) -> ActionId {
-        let id = ActionId(self.next);
-        self.next += self.stride;
-        id
-    }
-
-    /// Whether this giver gave an id.
-    #[must_use]
-    pub fn gave(&self, id: ActionId) -> bool {
-        id.0 < self.next && id.0 % self.stride == self.next % self.stride
     }
 }
