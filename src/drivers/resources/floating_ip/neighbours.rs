@@ -1,0 +1,94 @@
+//! Asks the network whether somebody uses an address, and tells it that we do.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use nix::sys::socket::{LinkAddr, MsgFlags, bind, recv, send};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::unix::AsyncFd;
+
+use super::frames::{self, Mac};
+
+/// Questions asked before an address counts as free.
+const PROBES: u32 = 3;
+/// Between two questions. RFC 5227 waits a second or more, for networks of 1,000 machines that are
+/// switched on at once; an answer in a data centre takes well under a millisecond, and every
+/// millisecond here is part of the outage.
+const PROBE_INTERVAL: Duration = Duration::from_millis(50);
+/// Largest frame worth reading.
+const FRAME_MAX: usize = 2048;
+
+/// How long [`user`] takes when nobody answers.
+pub const PROBE_TIME: Duration = PROBE_INTERVAL.saturating_mul(PROBES);
+
+/// A socket that sees and sends whole Ethernet frames of one kind on one interface.
+struct PacketSocket(AsyncFd<OwnedFd>);
+
+impl PacketSocket {
+    fn open(on: &LinkAddr, address: IpAddr) -> io::Result<Self> {
+        let ethertype = match address {
+            IpAddr::V4(_) => libc::ETH_P_ARP,
+            IpAddr::V6(_) => libc::ETH_P_IPV6,
+        };
+        let protocol = u16::try_from(ethertype).unwrap_or(0).to_be();
+        let kind = Type::from(libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
+        let socket = Socket::new(
+            Domain::from(libc::AF_PACKET),
+            kind,
+            Some(Protocol::from(i32::from(protocol))),
+        )?;
+        // Its own address names no protocol: the socket keeps the one it was opened for.
+        bind(socket.as_raw_fd(), on)?;
+        Ok(Self(AsyncFd::new(OwnedFd::from(socket))?))
+    }
+
+    fn send(&self, frame: &[u8]) -> io::Result<()> {
+        send(self.0.as_raw_fd(), frame, MsgFlags::empty())?;
+        Ok(())
+    }
+
+    async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let mut ready = self.0.readable().await?;
+            let result = ready.try_io(|socket| {
+                recv(socket.as_raw_fd(), buffer, MsgFlags::empty()).map_err(io::Error::from)
+            });
+            if let Ok(result) = result {
+                return result;
+            }
+        }
+    }
+}
+
+/// The machine that uses `address` on this network, if one answers within [`PROBE_TIME`].
+pub async fn user(on: &LinkAddr, own: Mac, address: IpAddr) -> io::Result<Option<Mac>> {
+    let socket = PacketSocket::open(on, address)?;
+    let question = frames::probe(own, address);
+    let mut buffer = vec![0; FRAME_MAX];
+    for _ in 0..PROBES {
+        socket.send(&question)?;
+        let answer = tokio::time::timeout(PROBE_INTERVAL, async {
+            loop {
+                let length = socket.receive(&mut buffer).await?;
+                if let Some(mac) = frames::user_of(&buffer[..length], own, address) {
+                    return io::Result::Ok(mac);
+                }
+            }
+        });
+        if let Ok(answer) = answer.await {
+            return answer.map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Tells every neighbour, once, that `address` is here.
+pub fn announce(on: &LinkAddr, own: Mac, address: IpAddr) -> io::Result<()> {
+    let socket = PacketSocket::open(on, address)?;
+    for frame in frames::announcements(own, address) {
+        socket.send(&frame)?;
+    }
+    Ok(())
+}
