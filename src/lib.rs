@@ -2,5 +2,7 @@
 #![deny(unsafe_code)]
 pub mod agent;
 pub mod api;
+pub mod drivers;
 pub mod engine;
+pub mod keeper;
 pub mod server;

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::drivers::checksum::Checksum;
+
 const ETHERNET_HEADER: usize = 14;
 const ETHERTYPE_ARP: u16 = 0x0806;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
@@ -188,30 +190,6 @@ fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
     let mut group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 0).octets();
     group[13..].copy_from_slice(&[a, b, c]);
     Ipv6Addr::from(group)
-}
-
-/// The Internet checksum (RFC 1071).
-#[derive(Default)]
-pub struct Checksum(u32);
-
-impl Checksum {
-    /// Adds bytes; all but the last piece must be of even length.
-    pub fn add(&mut self, bytes: &[u8]) {
-        for pair in bytes.chunks(2) {
-            let word = u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]);
-            self.0 += u32::from(word);
-        }
-    }
-
-    /// The checksum of all that was added.
-    #[must_use]
-    pub fn finish(self) -> u16 {
-        let mut sum = self.0;
-        while sum > 0xffff {
-            sum = (sum & 0xffff) + (sum >> 16);
-        }
-        !u16::try_from(sum).unwrap_or(0)
-    }
 }
 
 #[cfg(test)]

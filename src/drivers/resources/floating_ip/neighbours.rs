@@ -2,12 +2,12 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use nix::sys::socket::{LinkAddr, MsgFlags, bind, recv, send};
+use nix::sys::socket::{LinkAddr, bind};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::unix::AsyncFd;
+use tokio::net::UdpSocket;
 
 use super::frames::{self, Mac};
 
@@ -24,7 +24,9 @@ const FRAME_MAX: usize = 2048;
 pub const PROBE_TIME: Duration = PROBE_INTERVAL.saturating_mul(PROBES);
 
 /// A socket that sees and sends whole Ethernet frames of one kind on one interface.
-struct PacketSocket(AsyncFd<OwnedFd>);
+///
+/// Not UDP: the type only wraps the calls send and recv, which are the same here.
+struct PacketSocket(UdpSocket);
 
 impl PacketSocket {
     fn open(on: &LinkAddr, address: IpAddr) -> io::Result<Self> {
@@ -41,24 +43,7 @@ impl PacketSocket {
         )?;
         // Its own address names no protocol: the socket keeps the one it was opened for.
         bind(socket.as_raw_fd(), on)?;
-        Ok(Self(AsyncFd::new(OwnedFd::from(socket))?))
-    }
-
-    fn send(&self, frame: &[u8]) -> io::Result<()> {
-        send(self.0.as_raw_fd(), frame, MsgFlags::empty())?;
-        Ok(())
-    }
-
-    async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let mut ready = self.0.readable().await?;
-            let result = ready.try_io(|socket| {
-                recv(socket.as_raw_fd(), buffer, MsgFlags::empty()).map_err(io::Error::from)
-            });
-            if let Ok(result) = result {
-                return result;
-            }
-        }
+        Ok(Self(UdpSocket::from_std(socket.into())?))
     }
 }
 
@@ -68,10 +53,10 @@ pub async fn user(on: &LinkAddr, own: Mac, address: IpAddr) -> io::Result<Option
     let question = frames::probe(own, address);
     let mut buffer = vec![0; FRAME_MAX];
     for _ in 0..PROBES {
-        socket.send(&question)?;
+        socket.0.send(&question).await?;
         let answer = tokio::time::timeout(PROBE_INTERVAL, async {
             loop {
-                let length = socket.receive(&mut buffer).await?;
+                let length = socket.0.recv(&mut buffer).await?;
                 if let Some(mac) = frames::user_of(&buffer[..length], own, address) {
                     return io::Result::Ok(mac);
                 }
@@ -85,10 +70,10 @@ pub async fn user(on: &LinkAddr, own: Mac, address: IpAddr) -> io::Result<Option
 }
 
 /// Tells every neighbour, once, that `address` is here.
-pub fn announce(on: &LinkAddr, own: Mac, address: IpAddr) -> io::Result<()> {
+pub async fn announce(on: &LinkAddr, own: Mac, address: IpAddr) -> io::Result<()> {
     let socket = PacketSocket::open(on, address)?;
     for frame in frames::announcements(own, address) {
-        socket.send(&frame)?;
+        socket.0.send(&frame).await?;
     }
     Ok(())
 }

@@ -1,0 +1,4 @@
+//! x
+pub mod frames;
+pub mod links;
+pub mod neighbours;

@@ -1,0 +1,2 @@
+//! k
+pub mod listeners;
