@@ -5,4 +5,5 @@
 //! the services.
 
 pub mod clock;
+pub mod state;
 pub mod transport;

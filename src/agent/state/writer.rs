@@ -1,0 +1,137 @@
+//! The one thread that writes the state: it takes what has gathered and commits it at once.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::StateFile;
+use crate::engine::effect::{Event, Record};
+use crate::engine::ids::ActionId;
+
+/// How long an event waits for a record that is written anyway.
+const EVENTS_DELAY: Duration = Duration::from_secs(1);
+/// Most entries of one commit.
+const BATCH_MAX: usize = 512;
+
+/// The answer to a record.
+pub type Answer = Box<dyn Fn(ActionId, Result<(), String>) + Send>;
+
+enum Entry {
+    Record(ActionId, Record),
+    Event(Box<Event>),
+}
+
+/// The writing thread. Dropping it writes what is left and ends the thread.
+pub struct StateWriter {
+    entries: Option<Sender<Entry>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl StateWriter {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// Where no thread can be made.
+    pub fn start(file: StateFile, answer: Answer) -> std::io::Result<Self> {
+        let (sender, receiver) = channel();
+        let thread = std::thread::Builder::new()
+            .name("state".into())
+            .spawn(move || write_until_closed(file, &receiver, &answer))?;
+        Ok(Self { entries: Some(sender), thread: Some(thread) })
+    }
+
+    /// Writes a record; `answer` is called once it is on disk or could not be written. False where
+    /// the thread is gone.
+    pub fn persist(&self, id: ActionId, record: Record) -> bool {
+        self.send(Entry::Record(id, record))
+    }
+
+    /// Keeps an event; written within a second or two.
+    pub fn event(&self, event: Event) -> bool {
+        self.send(Entry::Event(Box::new(event)))
+    }
+
+    fn send(&self, entry: Entry) -> bool {
+        self.entries.as_ref().is_some_and(|entries| entries.send(entry).is_ok())
+    }
+}
+
+impl Drop for StateWriter {
+    fn drop(&mut self) {
+        self.entries = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[derive(Default)]
+struct Batch {
+    records: Vec<(ActionId, Record)>,
+    events: Vec<Event>,
+}
+
+impl Batch {
+    fn add(&mut self, entry: Entry) {
+        match entry {
+            Entry::Record(id, record) => self.records.push((id, record)),
+            Entry::Event(event) => self.events.push(*event),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.records.len() + self.events.len()
+    }
+}
+
+fn write_until_closed(mut file: StateFile, entries: &Receiver<Entry>, answer: &Answer) {
+    let mut batch = Batch::default();
+    loop {
+        let open = gather(entries, &mut batch);
+        commit(&mut file, &mut batch, answer);
+        if !open {
+            return;
+        }
+    }
+}
+
+/// Waits for entries: until a record came, or events have waited long enough. False at the end.
+fn gather(entries: &Receiver<Entry>, batch: &mut Batch) -> bool {
+    while batch.records.is_empty() {
+        let entry = if batch.events.is_empty() {
+            entries.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            entries.recv_timeout(EVENTS_DELAY)
+        };
+        match entry {
+            Ok(entry) => batch.add(entry),
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+        if batch.len() >= BATCH_MAX {
+            return true;
+        }
+    }
+    while batch.len() < BATCH_MAX
+        && let Ok(entry) = entries.try_recv()
+    {
+        batch.add(entry);
+    }
+    true
+}
+
+fn commit(file: &mut StateFile, batch: &mut Batch, answer: &Answer) {
+    if batch.len() == 0 {
+        return;
+    }
+    let records: Vec<&Record> = batch.records.iter().map(|(_, record)| record).collect();
+    let result = file.write(&records, &batch.events).map_err(|error| error.to_string());
+    if let Err(error) = &result {
+        tracing::error!(error, records = records.len(), "the state could not be written");
+    }
+    for (id, _) in batch.records.drain(..) {
+        answer(id, result.clone());
+    }
+    // Events that the disk did not take are in the log and with the peers.
+    batch.events.clear();
+}
