@@ -16,4 +16,6 @@ pub mod message;
 pub mod model;
 pub mod note;
 pub mod recovery;
+pub mod operations;
+pub mod placement;
 pub mod time;
