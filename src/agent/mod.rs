@@ -5,5 +5,6 @@
 //! the services.
 
 pub mod clock;
+pub mod keeper_client;
 pub mod state;
 pub mod transport;

@@ -1,0 +1,426 @@
+//! The agent's side of the keeper's socket.
+//!
+//! Requests are written from whatever thread makes them, answers are read on a thread of this
+//! client's own: a busy runtime never delays a lease. When the keeper is lost the services are
+//! lost with it, and this makes sure of it: it ends what is left in the keeper's cgroup. It then
+//! tries to reach the keeper again until the last clone of the client is dropped.
+
+use std::collections::BTreeMap;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use std::{fs, io, thread};
+
+use tokio::sync::{broadcast, oneshot};
+use tracing::{info, warn};
+
+use crate::engine::time::Instant;
+use crate::keeper::protocol::{
+    self, Address, Answer, Call, Containment, Datagram, Event, Exit, Fault, Hello, PortReport,
+    ProcessReport, Reply, Request, Spawn, Spawned, Target, WaitFor, Welcome,
+};
+
+/// Between two tries to reach the keeper.
+const RECONNECT_INTERVAL: Duration = Duration::from_millis(100);
+/// How long a write may wait for a keeper that does not read, before it counts as lost.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the first answer may take; the keeper may be ending the services of an agent that
+/// died.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(30);
+/// Events that a slow receiver may fall behind.
+const EVENTS_MAX: usize = 1024;
+
+/// Why the keeper did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum KeeperError {
+    /// Nobody answers.
+    #[error("failed to reach the keeper at {}; is stead-keeper running?", path.display())]
+    Absent {
+        /// Its socket.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It was lost before it answered.
+    #[error("the keeper was lost")]
+    Lost,
+    /// It answered something else.
+    #[error("the keeper's answer does not belong to the request")]
+    Nonsense,
+    /// It refused.
+    #[error(transparent)]
+    Refused(#[from] Fault),
+}
+
+/// What the keeper tells the agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeeperEvent {
+    /// It was lost, and with it every service.
+    Lost,
+    /// It is there again, with no services.
+    Connected(Welcome),
+    /// Another agent has it.
+    Refused(Fault),
+    /// Something happened there.
+    Keeper(Event),
+}
+
+/// A connection to the keeper; clones share it.
+#[derive(Clone, Debug)]
+pub struct KeeperClient {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    hello: Hello,
+    next: AtomicU64,
+    link: Mutex<Link>,
+    events: broadcast::Sender<KeeperEvent>,
+}
+
+#[derive(Debug)]
+struct Link {
+    stream: Option<UnixStream>,
+    welcome: Welcome,
+    pending: BTreeMap<u64, oneshot::Sender<Result<Reply, Fault>>>,
+    /// Given to a keeper that was restarted; it has none.
+    farewell: Vec<Datagram>,
+}
+
+impl Inner {
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(stream) = self.link().stream.take() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl KeeperClient {
+    /// Connects to the keeper at `path` and says hello. Blocks for as long as the keeper still
+    /// ends the services of an agent that died.
+    ///
+    /// # Errors
+    /// Where nobody answers there, or the keeper serves another agent.
+    pub fn connect(path: &Path, hello: Hello) -> Result<Self, KeeperError> {
+        let (stream, welcome) = greet(path, &hello)?;
+        let absent = |source| KeeperError::Absent { path: path.to_owned(), source };
+        let reader = stream.try_clone().map_err(absent)?;
+        let inner = Arc::new(Inner {
+            path: path.to_owned(),
+            hello,
+            next: AtomicU64::new(1),
+            link: Mutex::new(Link {
+                stream: Some(stream),
+                welcome,
+                pending: BTreeMap::new(),
+                farewell: Vec::new(),
+            }),
+            events: broadcast::channel(EVENTS_MAX).0,
+        });
+        let weak = Arc::downgrade(&inner);
+        thread::Builder::new()
+            .name("keeper-client".to_owned())
+            .spawn(move || receive(&weak, reader))
+            .map_err(absent)?;
+        Ok(Self { inner })
+    }
+
+    /// What the keeper tells from now on.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<KeeperEvent> {
+        self.inner.events.subscribe()
+    }
+
+    /// Whether the keeper is there.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        self.inner.link().stream.is_some()
+    }
+
+    /// What the keeper said when it was last met.
+    #[must_use]
+    pub fn welcome(&self) -> Welcome {
+        self.inner.link().welcome.clone()
+    }
+
+    /// Tells the keeper until when services may live; none ends them now. Needs no runtime and
+    /// waits for no answer; a keeper that is away holds no services.
+    pub fn lease(&self, until: Option<Instant>) {
+        self.tell(Request::Lease { until: until.map(|instant| instant.0) });
+    }
+
+    /// Gives the keeper the packets to send once this agent is dead and everything has ended;
+    /// given again to a keeper that is restarted.
+    pub fn farewell(&self, datagrams: Vec<Datagram>) {
+        self.inner.link().farewell.clone_from(&datagrams);
+        self.tell(Request::Farewell { datagrams });
+    }
+
+    /// Starts a process.
+    ///
+    /// # Errors
+    /// Where there is no keeper or no lease, or the program can't be run.
+    pub async fn spawn(&self, spawn: Spawn) -> Result<Spawned, KeeperError> {
+        match self.ask(Request::Spawn(Box::new(spawn))).await? {
+            Reply::Spawned(spawned) => Ok(spawned),
+            _ => Err(KeeperError::Nonsense),
+        }
+    }
+
+    /// Waits for the end of a process.
+    ///
+    /// # Errors
+    /// Where the keeper is lost or does not know the process.
+    pub async fn wait(&self, id: u64, until: WaitFor) -> Result<Exit, KeeperError> {
+        match self.ask(Request::Wait { id, until }).await? {
+            Reply::Exit(exit) => Ok(exit),
+            _ => Err(KeeperError::Nonsense),
+        }
+    }
+
+    /// Ends processes: SIGTERM, and SIGKILL after the grace. Returns when they have ended.
+    ///
+    /// # Errors
+    /// Where the keeper is lost, or some live on.
+    pub async fn kill(&self, target: Target, grace: Duration) -> Result<(), KeeperError> {
+        let grace_milliseconds = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        self.done(Request::Kill { target, grace_milliseconds }).await
+    }
+
+    /// Kills processes without waiting for their end: for futures that are dropped.
+    pub fn kill_now(&self, target: Target) {
+        self.tell(Request::Kill { target, grace_milliseconds: 0 });
+    }
+
+    /// Every process of the keeper.
+    ///
+    /// # Errors
+    /// Where the keeper is lost.
+    pub async fn list(&self) -> Result<Vec<ProcessReport>, KeeperError> {
+        match self.ask(Request::List).await? {
+            Reply::Processes(processes) => Ok(processes),
+            _ => Err(KeeperError::Nonsense),
+        }
+    }
+
+    /// The exit of a process has been taken note of.
+    pub fn forget(&self, id: u64) {
+        self.tell(Request::Forget { id });
+    }
+
+    /// Opens a probe port; it closes with the lease.
+    ///
+    /// # Errors
+    /// Where the keeper is lost, there is no lease, or the port is taken: then it says by whom.
+    pub async fn open_port(
+        &self,
+        name: &str,
+        addresses: Vec<std::net::IpAddr>,
+        port: u16,
+    ) -> Result<(), KeeperError> {
+        self.done(Request::OpenPort { name: name.to_owned(), addresses, port }).await
+    }
+
+    /// Closes a probe port; one that is not open is closed.
+    ///
+    /// # Errors
+    /// Where the keeper is lost.
+    pub async fn close_port(&self, name: &str) -> Result<(), KeeperError> {
+        self.done(Request::ClosePort { name: name.to_owned() }).await
+    }
+
+    /// The open probe ports.
+    ///
+    /// # Errors
+    /// Where the keeper is lost.
+    pub async fn ports(&self) -> Result<Vec<PortReport>, KeeperError> {
+        match self.ask(Request::Ports).await? {
+            Reply::Ports(ports) => Ok(ports),
+            _ => Err(KeeperError::Nonsense),
+        }
+    }
+
+    /// Has the keeper remove an address when the lease ends or the agent dies.
+    ///
+    /// # Errors
+    /// Where the keeper is lost or there is no lease.
+    pub async fn register_address(&self, address: Address) -> Result<(), KeeperError> {
+        self.done(Request::RegisterAddress(address)).await
+    }
+
+    /// Has the keeper leave an address alone.
+    ///
+    /// # Errors
+    /// Where the keeper is lost.
+    pub async fn unregister_address(&self, address: Address) -> Result<(), KeeperError> {
+        self.done(Request::UnregisterAddress(address)).await
+    }
+
+    /// Keeps a text for the next agent; none removes it.
+    ///
+    /// # Errors
+    /// Where the keeper is lost.
+    pub async fn remember(&self, key: &str, value: Option<String>) -> Result<(), KeeperError> {
+        self.done(Request::Remember { key: key.to_owned(), value }).await
+    }
+
+    /// The text that this agent, or one before it, had kept.
+    ///
+    /// # Errors
+    /// Where the keeper is lost.
+    pub async fn recall(&self, key: &str) -> Result<Option<String>, KeeperError> {
+        match self.ask(Request::Recall { key: key.to_owned() }).await? {
+            Reply::Text(text) => Ok(text),
+            _ => Err(KeeperError::Nonsense),
+        }
+    }
+
+    /// Has the keeper go on without an agent until the lease passes.
+    ///
+    /// # Errors
+    /// Where the keeper is lost.
+    pub async fn retire(&self) -> Result<(), KeeperError> {
+        self.done(Request::Retire).await
+    }
+
+    async fn done(&self, request: Request) -> Result<(), KeeperError> {
+        match self.ask(request).await? {
+            Reply::Done => Ok(()),
+            _ => Err(KeeperError::Nonsense),
+        }
+    }
+
+    async fn ask(&self, request: Request) -> Result<Reply, KeeperError> {
+        let id = self.inner.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        self.write(&Call { id, request }, Some(sender));
+        receiver.await.map_err(|_| KeeperError::Lost)?.map_err(KeeperError::Refused)
+    }
+
+    fn tell(&self, request: Request) {
+        self.write(&Call { id: 0, request }, None);
+    }
+
+    /// A call that can't be written drops its sender, which answers it.
+    fn write(&self, call: &Call, sender: Option<oneshot::Sender<Result<Reply, Fault>>>) {
+        let mut link = self.inner.link();
+        let Some(stream) = link.stream.as_mut() else { return };
+        if let Err(error) = protocol::write_frame(stream, call) {
+            warn!(%error, "failed to write to the keeper");
+            // The thread that reads takes it from here.
+            let _ = stream.shutdown(Shutdown::Both);
+        } else if let Some(sender) = sender {
+            link.pending.insert(call.id, sender);
+        }
+    }
+}
+
+/// Reads answers until the last client is dropped.
+fn receive(inner: &Weak<Inner>, mut stream: UnixStream) {
+    loop {
+        match protocol::read_frame(&mut stream) {
+            Ok(answer) => {
+                let Some(inner) = inner.upgrade() else { return };
+                dispatch(&inner, answer);
+            }
+            Err(error) => {
+                let Some(lost) = inner.upgrade() else { return };
+                warn!(%error, "the keeper was lost");
+                disconnect(&lost);
+                drop(lost);
+                match reconnect(inner) {
+                    Some(found) => stream = found,
+                    None => return,
+                }
+            }
+        }
+    }
+}
+
+fn dispatch(inner: &Inner, answer: Answer) {
+    match answer {
+        Answer::Reply { id, result } => {
+            if let Some(sender) = inner.link().pending.remove(&id) {
+                // Whoever asked may no longer want to know.
+                let _ = sender.send(result);
+            }
+        }
+        Answer::Event(event) => {
+            let _ = inner.events.send(KeeperEvent::Keeper(event));
+        }
+    }
+}
+
+fn disconnect(inner: &Inner) {
+    let mut link = inner.link();
+    if let Some(stream) = link.stream.take() {
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+    link.pending.clear();
+    if let Containment::Cgroup { path } = &link.welcome.containment {
+        // A keeper that was killed can't do it, and nobody holds the lease any more.
+        if let Err(error) = fs::write(path.join("cgroup.kill"), "1")
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            warn!(%error, "failed to end what the keeper left");
+        }
+    }
+    drop(link);
+    let _ = inner.events.send(KeeperEvent::Lost);
+}
+
+fn reconnect(inner: &Weak<Inner>) -> Option<UnixStream> {
+    let mut refused = false;
+    loop {
+        thread::sleep(RECONNECT_INTERVAL);
+        let inner = inner.upgrade()?;
+        match greet(&inner.path, &inner.hello) {
+            Ok((stream, welcome)) => {
+                let Ok(reader) = stream.try_clone() else { continue };
+                info!("the keeper is there again");
+                let mut link = inner.link();
+                link.stream = Some(stream);
+                link.welcome = welcome.clone();
+                let datagrams = link.farewell.clone();
+                drop(link);
+                KeeperClient { inner: inner.clone() }.tell(Request::Farewell { datagrams });
+                let _ = inner.events.send(KeeperEvent::Connected(welcome));
+                return Some(reader);
+            }
+            Err(KeeperError::Refused(fault)) if !refused => {
+                refused = true;
+                let _ = inner.events.send(KeeperEvent::Refused(fault));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn greet(path: &Path, hello: &Hello) -> Result<(UnixStream, Welcome), KeeperError> {
+    let absent = |source| KeeperError::Absent { path: path.to_owned(), source };
+    let mut stream = UnixStream::connect(path).map_err(absent)?;
+    stream.set_write_timeout(Some(WRITE_TIMEOUT)).map_err(absent)?;
+    stream.set_read_timeout(Some(HELLO_TIMEOUT)).map_err(absent)?;
+    let call = Call { id: 1, request: Request::Hello(hello.clone()) };
+    protocol::write_frame(&mut stream, &call).map_err(absent)?;
+    match protocol::read_frame(&mut stream).map_err(absent)? {
+        Answer::Reply { result: Ok(Reply::Welcome(welcome)), .. } => {
+            stream.set_read_timeout(None).map_err(absent)?;
+            Ok((stream, welcome))
+        }
+        Answer::Reply { result: Err(fault), .. } => Err(fault.into()),
+        Answer::Reply { .. } | Answer::Event(_) => Err(KeeperError::Nonsense),
+    }
+}
