@@ -6,5 +6,8 @@
 
 pub mod clock;
 pub mod keeper_client;
+pub mod config;
+pub mod init;
+pub mod pki;
 pub mod state;
 pub mod transport;
