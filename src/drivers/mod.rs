@@ -17,6 +17,8 @@ use crate::engine::time::Instant;
 
 pub mod arbiters;
 mod checksum;
+#[cfg(test)]
+mod fake_keeper;
 pub mod monitors;
 #[cfg(test)]
 mod netns;
@@ -48,7 +50,9 @@ impl Host {
     /// Whether this server holds a lease now.
     #[must_use]
     pub fn has_lease(&self) -> bool {
-        self.lease.borrow().is_some_and(|until| (self.clock)() < until)
+        self.lease
+            .borrow()
+            .is_some_and(|until| (self.clock)() < until)
     }
 }
 

@@ -14,10 +14,16 @@ pub async fn verdict(
     spec: &Arbitration,
     _members: &[ServerName],
 ) -> (Verdict, String) {
-    match spec.type_ {
-        ArbitrationType::Ping
-        | ArbitrationType::HTTP
-        | ArbitrationType::Majority
-        | ArbitrationType::None => (Verdict::Unknown, format!("no driver for {:?}", spec.type_)),
+    match (spec.type_, &spec.ping, &spec.http) {
+        (ArbitrationType::Ping, Some(ping), _) => ping::verdict(ping).await,
+        (ArbitrationType::HTTP, _, Some(http)) => http::verdict(http).await,
+        (ArbitrationType::Ping | ArbitrationType::HTTP, _, _) => (
+            Verdict::Unknown,
+            format!("the settings of {:?} are missing", spec.type_),
+        ),
+        (ArbitrationType::Majority | ArbitrationType::None, _, _) => (
+            Verdict::Unknown,
+            format!("{:?} is not asked over the network", spec.type_),
+        ),
     }
 }

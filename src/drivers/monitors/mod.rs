@@ -6,6 +6,8 @@ use crate::drivers::Host;
 use crate::engine::input::CheckResult;
 
 pub mod custom;
+pub mod load_balance;
+pub mod probe_port;
 pub mod tcp;
 
 /// Checks once. `resource` is the one that a probe-port or load-balance monitor is about.
@@ -13,12 +15,30 @@ pub async fn check(
     host: &Host,
     monitor: &MonitorName,
     spec: &MonitorSpec,
-    _resource: Option<&ResourceSpec>,
+    resource: Option<&ResourceSpec>,
 ) -> (CheckResult, String) {
+    let missing = || {
+        (
+            CheckResult::Unknown,
+            format!("the settings of {:?} are missing", spec.type_),
+        )
+    };
     match spec.type_ {
         MonitorType::Custom => custom::check(host, monitor, spec).await,
-        MonitorType::TCP | MonitorType::ProbePort | MonitorType::LoadBalance => {
-            (CheckResult::Unknown, format!("no driver for {:?}", spec.type_))
+        MonitorType::TCP => match &spec.tcp {
+            Some(tcp) => tcp::check(tcp).await,
+            None => missing(),
+        },
+        MonitorType::ProbePort => match &spec.probe_port {
+            Some(probe_port) => probe_port::check(host, probe_port).await,
+            None => missing(),
+        },
+        MonitorType::LoadBalance => {
+            let resource = resource.and_then(|resource| resource.probe_port.as_ref());
+            match (&spec.load_balance, resource) {
+                (Some(spec), Some(resource)) => load_balance::check(host, spec, resource).await,
+                (Some(_) | None, _) => missing(),
+            }
         }
     }
 }

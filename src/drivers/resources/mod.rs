@@ -7,13 +7,23 @@ use crate::engine::input::Outcome;
 
 pub mod exec;
 pub mod floating_ip;
+pub mod probe_port;
 
 /// Starts, stops or probes a resource.
 pub async fn run(host: &Host, action: ResourceAction, context: &ResourceContext) -> Outcome {
-    match context.spec.type_ {
+    let type_ = context.spec.type_;
+    let missing = || Outcome::Unknown {
+        message: format!("the settings of {type_:?} are missing"),
+    };
+    match type_ {
         ResourceType::Exec => exec::run(host, action, context).await,
-        ResourceType::FloatingIP | ResourceType::ProbePort => {
-            Outcome::Unknown { message: format!("no driver for {:?}", context.spec.type_) }
-        }
+        ResourceType::FloatingIP => match &context.spec.floating_ip {
+            Some(spec) => floating_ip::run(host, action, context, spec).await,
+            None => missing(),
+        },
+        ResourceType::ProbePort => match &context.spec.probe_port {
+            Some(spec) => probe_port::run(host, action, context, spec).await,
+            None => missing(),
+        },
     }
 }

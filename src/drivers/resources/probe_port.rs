@@ -22,12 +22,14 @@ pub async fn run(
         ResourceAction::Start => start(host, name, spec).await,
         ResourceAction::Stop => match host.keeper.close_port(name).await {
             Ok(()) => Outcome::Absent,
-            Err(error) => failed("PortCloseFailed", &error),
+            Err(error) => failed("DeactivationFailed", &error),
         },
         ResourceAction::Probe => match is_open(host, name).await {
             Ok(true) => active(spec),
             Ok(false) => Outcome::Absent,
-            Err(error) => Outcome::Unknown { message: error.to_string() },
+            Err(error) => Outcome::Unknown {
+                message: error.to_string(),
+            },
         },
     }
 }
@@ -40,13 +42,18 @@ async fn start(host: &Host, name: &str, spec: &ProbePortSpec) -> Outcome {
     match host.keeper.open_port(name, addresses, spec.port).await {
         Ok(()) => active(spec),
         Err(error @ KeeperError::Refused(Fault::PortTaken { .. })) => failed("PortInUse", &error),
-        Err(error) => failed("PortOpenFailed", &error),
+        Err(error) => failed("ActivationFailed", &error),
     }
 }
 
 /// Whether the keeper holds this resource's port open.
 pub(in crate::drivers) async fn is_open(host: &Host, name: &str) -> Result<bool, KeeperError> {
-    Ok(host.keeper.ports().await?.iter().any(|port| port.name == name))
+    Ok(host
+        .keeper
+        .ports()
+        .await?
+        .iter()
+        .any(|port| port.name == name))
 }
 
 fn active(spec: &ProbePortSpec) -> Outcome {
@@ -58,5 +65,11 @@ fn active(spec: &ProbePortSpec) -> Outcome {
 }
 
 fn failed(reason: &str, error: &KeeperError) -> Outcome {
-    Outcome::Failed { reason: reason.into(), message: error.to_string() }
+    Outcome::Failed {
+        reason: reason.into(),
+        message: error.to_string(),
+    }
 }
+
+#[cfg(test)]
+mod tests;
