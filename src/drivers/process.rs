@@ -13,10 +13,7 @@ use crate::keeper::protocol::{ExitStatus, ProcessKind, Spawn, Target, WaitFor};
 /// What a process finds of the agent's own environment, and what where the agent has none. All
 /// else stays out: no script inherits a secret.
 const INHERITED: [(&str, &str); 3] = [
-    (
-        "PATH",
-        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    ),
+    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
     ("HOME", "/"),
     ("LANG", "C.UTF-8"),
 ];
@@ -30,17 +27,10 @@ const LINE_CHARACTERS_MAX: usize = 200;
 #[must_use]
 pub fn environment(host: &Host, manifest: &BTreeMap<String, String>) -> Vec<(String, String)> {
     let inherited = INHERITED.map(|(name, default)| {
-        (
-            name.to_owned(),
-            std::env::var(name).unwrap_or_else(|_| default.to_owned()),
-        )
+        (name.to_owned(), std::env::var(name).unwrap_or_else(|_| default.to_owned()))
     });
     let mut environment = Vec::from(inherited);
-    environment.extend(
-        manifest
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone())),
-    );
+    environment.extend(manifest.iter().map(|(name, value)| (name.clone(), value.clone())));
     environment.push(("STEAD_SERVER_NAME".to_owned(), host.server.to_string()));
     environment
 }
@@ -69,11 +59,8 @@ pub fn last_line(host: &Host, log: &str) -> String {
     let Some(line) = text.lines().map(str::trim).rfind(|line| !line.is_empty()) else {
         return String::new();
     };
-    let line: String = line
-        .chars()
-        .filter(|letter| !letter.is_control())
-        .take(LINE_CHARACTERS_MAX)
-        .collect();
+    let line: String =
+        line.chars().filter(|letter| !letter.is_control()).take(LINE_CHARACTERS_MAX).collect();
     format!(": {line}")
 }
 
@@ -88,10 +75,7 @@ impl KillOnDrop {
     /// For the process of that number.
     #[must_use]
     pub fn new(keeper: &KeeperClient, id: u64) -> Self {
-        Self {
-            keeper: Some(keeper.clone()),
-            id,
-        }
+        Self { keeper: Some(keeper.clone()), id }
     }
 
     /// Its end is no longer wanted.

@@ -39,17 +39,13 @@ async fn synchronous(
     custom: &CustomMonitorSpec,
     timeout: u64,
 ) -> Result<(CheckResult, String), KeeperError> {
-    let spawned = host
-        .keeper
-        .spawn(spawn(host, monitor, custom, Some(timeout)))
-        .await?;
+    let spawned = host.keeper.spawn(spawn(host, monitor, custom, Some(timeout))).await?;
     let _guard = KillOnDrop::new(&host.keeper, spawned.id);
     let exit = host.keeper.wait(spawned.id, WaitFor::Exit).await?;
     Ok(match (exit.ended_by, exit.status) {
-        (Some(EndedBy::TimeOut), _) => (
-            CheckResult::TimedOut,
-            format!("no answer within {timeout} ms"),
-        ),
+        (Some(EndedBy::TimeOut), _) => {
+            (CheckResult::TimedOut, format!("no answer within {timeout} ms"))
+        }
         (Some(EndedBy::Request | EndedBy::Lease | EndedBy::Shutdown), _) => {
             (CheckResult::Unknown, "the check was ended".to_owned())
         }
@@ -74,12 +70,7 @@ async fn asynchronous(
     });
     let id = match running {
         Some(process) => process.id,
-        None => {
-            host.keeper
-                .spawn(spawn(host, monitor, custom, None))
-                .await?
-                .id
-        }
+        None => host.keeper.spawn(spawn(host, monitor, custom, None)).await?.id,
     };
     let _guard = KillOnDrop::new(&host.keeper, id);
     let exit = host.keeper.wait(id, WaitFor::Exit).await?;

@@ -46,11 +46,7 @@ pub async fn run(host: &Host, action: ResourceAction, context: &ResourceContext)
     let Some(spec) = context.spec.exec.as_ref() else {
         return failed(START_FAILED, "spec.exec is missing".to_owned());
     };
-    let exec = Exec {
-        host,
-        context,
-        spec,
-    };
+    let exec = Exec { host, context, spec };
     let result = match (action, &spec.command) {
         (ResourceAction::Start, Some(command)) => exec.start_command(command).await,
         (ResourceAction::Start, None) => exec.start_script().await,
@@ -60,25 +56,18 @@ pub async fn run(host: &Host, action: ResourceAction, context: &ResourceContext)
         (ResourceAction::Probe, None) => exec.probe_script().await,
     };
     result.unwrap_or_else(|error| match (action, error) {
-        (ResourceAction::Probe, error) => Outcome::Unknown {
-            message: error.to_string(),
-        },
+        (ResourceAction::Probe, error) => Outcome::Unknown { message: error.to_string() },
         (ResourceAction::Start, error) => failed(START_FAILED, error.to_string()),
         (ResourceAction::Stop, error) => failed(STOP_FAILED, error.to_string()),
     })
 }
 
 fn failed(reason: &str, message: String) -> Outcome {
-    Outcome::Failed {
-        reason: reason.to_owned(),
-        message,
-    }
+    Outcome::Failed { reason: reason.to_owned(), message }
 }
 
 fn active(pid: u32) -> Outcome {
-    Outcome::Active {
-        message: format!("pid {pid}"),
-    }
+    Outcome::Active { message: format!("pid {pid}") }
 }
 
 struct Exec<'a> {
@@ -107,10 +96,7 @@ impl Exec<'_> {
         // What an interrupted start left.
         self.end(Duration::ZERO).await?;
         let Some(start) = &self.spec.start else {
-            return Ok(failed(
-                START_FAILED,
-                "neither command nor start is given".to_owned(),
-            ));
+            return Ok(failed(START_FAILED, "neither command nor start is given".to_owned()));
         };
         let event = self.event();
         let mut spawn = self.spawn(ProcessKind::Start, start, event);
@@ -125,15 +111,10 @@ impl Exec<'_> {
         guard.disarm();
         let left_processes = self.running(ProcessKind::Start).await?.is_some();
         self.host.keeper.forget(id);
-        let started = Started {
-            event: event.to_owned(),
-            left_processes,
-        };
+        let started = Started { event: event.to_owned(), left_processes };
         let text = serde_json::to_string(&started).unwrap_or_default();
         self.host.keeper.remember(&self.key(), Some(text)).await?;
-        Ok(Outcome::Active {
-            message: "started by its script".to_owned(),
-        })
+        Ok(Outcome::Active { message: "started by its script".to_owned() })
     }
 
     async fn stop_command(&self) -> Result<Outcome, KeeperError> {
@@ -182,9 +163,7 @@ impl Exec<'_> {
         let runs = self.running(ProcessKind::Start).await?.is_some();
         Ok(match self.started().await? {
             Some(started) if started.left_processes && !runs => Outcome::Absent,
-            Some(_) => Outcome::Active {
-                message: "started by its script".to_owned(),
-            },
+            Some(_) => Outcome::Active { message: "started by its script".to_owned() },
             None if runs => Outcome::Unknown {
                 message: "its start script has not ended, or was interrupted".to_owned(),
             },
@@ -218,9 +197,7 @@ impl Exec<'_> {
 
     async fn running(&self, kind: ProcessKind) -> Result<Option<ProcessReport>, KeeperError> {
         let processes = self.processes().await?;
-        Ok(processes
-            .into_iter()
-            .find(|process| process.kind == kind && process.populated))
+        Ok(processes.into_iter().find(|process| process.kind == kind && process.populated))
     }
 
     async fn started(&self) -> Result<Option<Started>, KeeperError> {
@@ -230,10 +207,7 @@ impl Exec<'_> {
 
     async fn supervise(&self, id: u64, pid: u32) {
         let mut supervisors = self.host.supervisors.lock().await;
-        if supervisors
-            .get(self.name())
-            .is_some_and(|task| !task.is_finished())
-        {
+        if supervisors.get(self.name()).is_some_and(|task| !task.is_finished()) {
             return;
         }
         let supervisor = Supervisor {
@@ -260,22 +234,11 @@ impl Exec<'_> {
     fn environment(&self, kind: ProcessKind, event: &str) -> Vec<(String, String)> {
         let context = self.context;
         let mut environment = process::environment(self.host, &self.spec.environment);
-        let previous = context
-            .previous
-            .as_ref()
-            .map_or("", |server| server.as_str());
-        let factor = if kind == ProcessKind::Stop {
-            factor(context.reason)
-        } else {
-            ""
-        };
+        let previous = context.previous.as_ref().map_or("", |server| server.as_str());
+        let factor = if kind == ProcessKind::Stop { factor(context.reason) } else { "" };
         let values = [
             ("EVENT", "EVENT", event),
-            (
-                "SERVER",
-                "SERVER",
-                if context.home { "HOME" } else { "OTHER" },
-            ),
+            ("SERVER", "SERVER", if context.home { "HOME" } else { "OTHER" }),
             ("DISK", "DISK", "SUCCESS"),
             ("GROUP", "GROUPNAME", context.group.as_str()),
             ("RESOURCE", "RESOURCENAME", context.resource.as_str()),
@@ -317,10 +280,7 @@ impl Exec<'_> {
             }
             None => {
                 let said = process::last_line(self.host, self.name().as_str());
-                failed(
-                    reason,
-                    format!("{script} {}{said}", process::describe(exit.status)),
-                )
+                failed(reason, format!("{script} {}{said}", process::describe(exit.status)))
             }
         }
     }
@@ -397,11 +357,7 @@ impl Supervisor {
             return None;
         }
         self.restarts.push(now);
-        let exec = Exec {
-            host: &self.host,
-            context: &self.context,
-            spec,
-        };
+        let exec = Exec { host: &self.host, context: &self.context, spec };
         let spawn = exec.spawn(ProcessKind::Service, spec.command.as_ref()?, "START");
         self.host.keeper.spawn(spawn).await.ok()
     }
