@@ -9,9 +9,12 @@ use rcgen::{
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::client::WebPkiServerVerifier;
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
+use super::transport::expiry::{DatelessClient, DatelessServer};
 use crate::engine::time::WallTime;
 
 /// Group of the admin's certificate: may do everything.
@@ -195,19 +198,27 @@ impl Tls {
                 what: "the authority's certificate",
                 reason: error.to_string(),
             })?;
-        let server = || -> Result<ServerConfig, PkiError> {
+        let server = |verifier: Arc<dyn ClientCertVerifier>| -> Result<ServerConfig, PkiError> {
             Ok(ServerConfig::builder_with_provider(provider.clone())
                 .with_safe_default_protocol_versions()?
-                .with_client_cert_verifier(verifier.clone())
+                .with_client_cert_verifier(verifier)
                 .with_single_cert(chain.clone(), key()?)?)
         };
-        let mut api = server()?;
+        let mut api = server(verifier.clone())?;
         api.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let client = ClientConfig::builder_with_provider(provider.clone())
+        let peers = server(Arc::new(DatelessClient(verifier)))?;
+        let servers = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
+            .build()
+            .map_err(|error| PkiError::Read {
+                what: "the authority's certificate",
+                reason: error.to_string(),
+            })?;
+        let client = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(DatelessServer(servers)))
             .with_client_auth_cert(chain.clone(), key()?)?;
-        Ok(Self { peers: Arc::new(server()?), api: Arc::new(api), client: Arc::new(client) })
+        Ok(Self { peers: Arc::new(peers), api: Arc::new(api), client: Arc::new(client) })
     }
 }
 

@@ -4,7 +4,9 @@
 //! agent and seen for the first time, never reaches the engine: it is dropped and counted.
 
 pub mod datagram;
+pub mod expiry;
 pub mod frame;
 pub mod keys;
 pub mod replay;
 pub mod sessions;
+pub mod stream;
