@@ -1,0 +1,199 @@
+//! The objects of a simulated cluster: what `stead init` and a first `apply` would have stored.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::options::Options;
+use crate::api::kinds::{
+    Activation, Arbitration, Automation, Cluster, ClusterServer, ClusterSpec, Deactivation,
+    DeactivationFailure, DeletionPolicy, FailoverGroup, FailoverGroupSpec, FinalAction, Guards,
+    Heartbeat, Monitor, MonitorSpec, MonitorTiming, MonitorType, Recovery, RecoveryTarget,
+    RecoveryTargetKind, Resource, ResourceSpec, ResourceType, Startup,
+};
+use crate::api::types::{ExecSpec, TcpMonitorSpec};
+use crate::api::{FINALIZER, NAMESPACE};
+use crate::engine::ids::Revision;
+use crate::engine::model::{ObjectKey, Objects, StoredObject};
+
+/// Name of a server by its index.
+#[must_use]
+pub fn server_name(index: usize) -> String {
+    format!("node{}", index + 1)
+}
+
+/// Name of a path by its index.
+#[must_use]
+pub fn path_name(index: usize) -> String {
+    format!("lan{}", index + 1)
+}
+
+/// Name of a group by its index.
+#[must_use]
+pub fn group_name(index: usize) -> String {
+    format!("g{}", index + 1)
+}
+
+/// Name of a resource by the index of its group and its own.
+#[must_use]
+pub fn resource_name(group: usize, index: usize) -> String {
+    format!("g{}-r{}", group + 1, index + 1)
+}
+
+/// How long a driver may take in the simulated cluster.
+const DRIVER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// All objects, at revision 1.
+#[must_use]
+pub fn objects(options: &Options) -> Objects {
+    let mut objects = Objects::new();
+    put(&mut objects, "Cluster", "cluster", &Cluster::new("cluster", cluster(options)));
+    for group in 0..options.groups {
+        let name = group_name(group);
+        put(&mut objects, "FailoverGroup", &name, &FailoverGroup::new(&name, policy(options, group)));
+        for index in 0..options.resources {
+            let name = resource_name(group, index);
+            put(&mut objects, "Resource", &name, &Resource::new(&name, resource(group, index)));
+            let monitor_name = format!("{name}-monitor");
+            let spec = monitor(&name);
+            put(&mut objects, "Monitor", &monitor_name, &Monitor::new(&monitor_name, spec));
+        }
+    }
+    objects
+}
+
+fn put(objects: &mut Objects, kind: &str, name: &str, object: &impl Serialize) {
+    let stored = StoredObject { revision: Revision(1), json: text(object, kind, name) };
+    objects.insert(ObjectKey::new(kind, name), stored);
+}
+
+/// The text of an object as the API server would store it.
+pub fn text(object: &impl Serialize, kind: &str, name: &str) -> Arc<str> {
+    let mut value = serde_json::to_value(object).unwrap_or_else(|_| Value::Object(Map::new()));
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("namespace".into(), json!(NAMESPACE));
+        metadata.insert("generation".into(), json!(1));
+        metadata.insert("uid".into(), json!(format!("{kind}-{name}")));
+        metadata.insert("creationTimestamp".into(), json!("2026-01-01T00:00:00Z"));
+        if matches!(kind, "FailoverGroup" | "Resource") {
+            metadata.insert("finalizers".into(), json!([FINALIZER]));
+        }
+    }
+    value.to_string().into()
+}
+
+fn cluster(options: &Options) -> ClusterSpec {
+    let address = |server: usize, path: usize| {
+        let octet = |index: usize| u8::try_from(index + 1).unwrap_or(u8::MAX);
+        IpAddr::V4(Ipv4Addr::new(10, 0, octet(path), octet(server)))
+    };
+    let servers = (0..options.servers)
+        .map(|server| ClusterServer {
+            name: server_name(server),
+            addresses: (0..options.paths)
+                .map(|path| (path_name(path), address(server, path)))
+                .collect::<BTreeMap<_, _>>(),
+            heartbeat_port: 7380,
+            api_port: 7381,
+        })
+        .collect();
+    ClusterSpec {
+        servers,
+        heartbeat: Heartbeat {
+            timeout: options.timeout.into(),
+            paths: (0..options.paths).map(path_name).collect(),
+        },
+        arbitration: Arbitration::default(),
+        startup: Startup { wait_for_servers: options.wait_for_servers.into() },
+        return_policy: options.return_policy,
+        guards: Guards { failovers_max: 1000, final_actions_max: 100, ..Guards::default() },
+        deletion_policy: DeletionPolicy::Protect,
+    }
+}
+
+/// The policy of each group begins with another server.
+fn policy(options: &Options, group: usize) -> FailoverGroupSpec {
+    let servers =
+        (0..options.servers).map(|step| server_name((group + step) % options.servers)).collect();
+    FailoverGroupSpec {
+        servers,
+        startup: Automation::Automatic,
+        failover: Automation::Automatic,
+        failback: if options.failback { Automation::Automatic } else { Automation::Manual },
+        deletion_policy: DeletionPolicy::Protect,
+        apply_changes: crate::api::kinds::ApplyChanges::AtNextActivation,
+    }
+}
+
+fn resource(group: usize, index: usize) -> ResourceSpec {
+    let program = |verb: &str| Some(vec![format!("/srv/{}", resource_name(group, index)), verb.into()]);
+    let exec = ExecSpec {
+        command: None,
+        start: program("start"),
+        stop: program("stop"),
+        restarts: 0,
+        restart_window: Duration::from_secs(3600).into(),
+        termination_grace: Duration::from_secs(1).into(),
+        working_directory: None,
+        environment: BTreeMap::new(),
+        compatibility_names: false,
+    };
+    ResourceSpec {
+        group: group_name(group),
+        depends_on: (index > 0).then(|| vec![resource_name(group, index - 1)]),
+        type_: ResourceType::Exec,
+        exec: Some(exec),
+        floating_ip: None,
+        probe_port: None,
+        activation: Activation {
+            timeout: DRIVER_TIMEOUT.into(),
+            retries: 1,
+            failovers: 2,
+            ..Activation::default()
+        },
+        deactivation: Deactivation {
+            timeout: DRIVER_TIMEOUT.into(),
+            retries: 1,
+            // One group's chains each end in another way.
+            on_failure: match group % 3 {
+                0 => DeactivationFailure::Reboot,
+                1 => DeactivationFailure::Shutdown,
+                _ => DeactivationFailure::Block,
+            },
+        },
+    }
+}
+
+fn monitor(resource: &str) -> MonitorSpec {
+    MonitorSpec {
+        type_: MonitorType::TCP,
+        tcp: Some(TcpMonitorSpec { host: "127.0.0.1".into(), port: 8080 }),
+        custom: None,
+        probe_port: None,
+        load_balance: None,
+        interval: Duration::from_secs(1).into(),
+        timeout: Duration::from_secs(2).into(),
+        retries: 1,
+        start_delay: Duration::ZERO.into(),
+        timing: MonitorTiming::WhileActive,
+        while_active: Some(resource.into()),
+        servers: None,
+        on_timeout: crate::api::kinds::TimeoutAction::Recover,
+        warn_at_percent: 80,
+        suspended: false,
+        recovery: Recovery {
+            target: RecoveryTarget {
+                kind: RecoveryTargetKind::Resource,
+                name: Some(resource.into()),
+            },
+            reactivations: 2,
+            failovers: 1,
+            final_action: FinalAction::None,
+            ..Recovery::default()
+        },
+    }
+}
