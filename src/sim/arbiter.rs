@@ -31,16 +31,24 @@ impl LeaseArbiter {
         Self { record: None, time_to_live, away: false }
     }
 
-    /// A conditional write: refused for a lower term, and while somebody else holds it.
-    pub fn ask(&mut self, now: TrueTime, server: &ServerName, term: &Term) -> Verdict {
+    /// A conditional write: refused for a lower term, and while somebody else holds it. Also says
+    /// how long ago another holder, from whom it is taken, last renewed it.
+    pub fn ask(
+        &mut self,
+        now: TrueTime,
+        server: &ServerName,
+        term: &Term,
+    ) -> (Verdict, Option<Duration>) {
         let free = self.record.as_ref().is_none_or(|entry| {
             let expired = now - entry.renewed >= self.time_to_live;
             *term >= entry.term && (entry.holder == *server || expired)
         });
         if !free {
-            return Verdict::Lost;
+            return (Verdict::Lost, None);
         }
+        let other = self.record.as_ref().filter(|entry| entry.holder != *server);
+        let handover = other.map(|entry| now - entry.renewed);
         self.record = Some(Entry { holder: server.clone(), term: term.clone(), renewed: now });
-        Verdict::Held
+        (Verdict::Held, handover)
     }
 }

@@ -3,64 +3,19 @@
 //! A write is durable once its `Persisted` was delivered. One that was under way when the machine
 //! or the agent died may have reached the disk or not; an earlier one always did if a later one did.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::clock::TrueTime;
 use super::random::Random;
-use crate::api::names::ServerName;
+use crate::engine::durable::Durable;
 use crate::engine::effect::Record;
-use crate::engine::ids::{ActionId, IncarnationId, Revision, Term};
-use crate::engine::message::SelfFence;
-use crate::engine::model::{Objects, StoredObject};
-use crate::engine::time::WallTime;
-
-/// What is on a disk.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Contents {
-    /// The state folder.
-    pub incarnation: IncarnationId,
-    /// The highest term promised.
-    pub promised: Option<Term>,
-    /// The largest `selfFence` of each server.
-    pub self_fence_of: BTreeMap<ServerName, SelfFence>,
-    /// The store.
-    pub objects: Objects,
-    /// Its revision.
-    pub revision: Revision,
-    /// Final actions carried out.
-    pub final_actions: Vec<WallTime>,
-}
-
-impl Contents {
-    fn apply(&mut self, record: Record) {
-        match record {
-            Record::Promised(term) => self.promised = Some(term),
-            Record::SelfFence(server, self_fence) => {
-                self.self_fence_of.insert(server, self_fence);
-            }
-            Record::Append { revision, changes } => {
-                for (key, json) in changes {
-                    match json {
-                        Some(json) => self.objects.insert(key, StoredObject { revision, json }),
-                        None => self.objects.remove(&key),
-                    };
-                }
-                self.revision = revision;
-            }
-            Record::Snapshot { revision, objects } => {
-                self.objects = objects;
-                self.revision = revision;
-            }
-            Record::FinalAction(at) => self.final_actions.push(at),
-        }
-    }
-}
+use crate::engine::ids::ActionId;
 
 /// A disk with its queue of writes.
 #[derive(Debug)]
 pub struct Disk {
     /// What is durable.
-    pub contents: Contents,
+    pub contents: Durable,
     /// Writes fail while true.
     pub full: bool,
     queue: VecDeque<(ActionId, Record)>,
@@ -70,7 +25,7 @@ pub struct Disk {
 impl Disk {
     /// A disk that holds this.
     #[must_use]
-    pub fn new(contents: Contents) -> Self {
+    pub fn new(contents: Durable) -> Self {
         Self { contents, full: false, queue: VecDeque::new(), last: TrueTime::default() }
     }
 
@@ -87,7 +42,7 @@ impl Disk {
         if self.full {
             return Some((id, Err("no space left on device".into())));
         }
-        self.contents.apply(record);
+        self.contents.apply(&record);
         Some((id, Ok(())))
     }
 

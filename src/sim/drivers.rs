@@ -119,6 +119,12 @@ impl Drivers {
         Ok(duration)
     }
 
+    /// The keeper does not let a start begin.
+    pub fn refuse(&mut self, id: ActionId, context: Arc<ResourceContext>) {
+        let fate = Fate::Fail(true);
+        self.works.insert(id, Work { action: ResourceAction::Start, context, fate });
+    }
+
     fn check_start(&self, context: &ResourceContext) -> Result<(), Misuse> {
         let missing = depends_on(context)
             .into_iter()

@@ -2,24 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use super::disk::Contents;
 use crate::api::kinds::GroupState;
 use crate::api::names::{GroupName, ServerName};
+use crate::engine::durable::{Durable, Identity};
 use crate::engine::effect::Effect;
-use crate::engine::ids::{BootId, Revision, Term};
+use crate::engine::ids::{Revision, Term};
 use crate::engine::input::Input;
 use crate::engine::model::Objects;
 use crate::engine::time::{Instant, Now};
 
-/// Who a node is in this run of its agent.
+/// A new run of an agent.
 #[derive(Clone, Debug)]
 pub struct Birth {
-    /// Its server.
-    pub server: ServerName,
-    /// This run.
-    pub boot: BootId,
-    /// Whether an exclusive arbiter outside the cluster decides (the lease stand-in).
-    pub lease_arbiter: bool,
+    /// Who it is.
+    pub identity: Identity,
+    /// What its disk holds.
+    pub durable: Durable,
+    /// Whether the arbiter asked is exclusive (the lease stand-in).
+    pub exclusive: bool,
     /// Where its randomness comes from.
     pub seed: u64,
 }
@@ -44,8 +44,8 @@ pub struct Seen {
 
 /// One server's decisions.
 pub trait Node: Sized {
-    /// A new run of the agent with what its disk holds.
-    fn start(birth: Birth, contents: &Contents, now: Now) -> Self;
+    /// A new run of the agent.
+    fn start(birth: Birth, now: Now) -> Self;
     /// See `engine`.
     fn handle(&mut self, now: Now, input: Input);
     /// See `engine`.

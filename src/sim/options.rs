@@ -42,6 +42,8 @@ pub struct Options {
     pub timeout: Duration,
     /// Who decides.
     pub arbiter: ArbiterKind,
+    /// How long the lease stand-in may take to answer.
+    pub arbiter_budget: Duration,
     /// How rough.
     pub profile: Profile,
     /// Failover groups.
@@ -94,6 +96,10 @@ impl Options {
             paths: 2,
             timeout: Duration::from_secs(1),
             arbiter,
+            arbiter_budget: match arbiter {
+                ArbiterKind::Majority => Duration::ZERO,
+                ArbiterKind::Lease => Duration::from_millis(200),
+            },
             profile: Profile::Calm,
             groups: 1,
             resources: 2,
@@ -193,7 +199,7 @@ impl Options {
     /// The protocol times that follow.
     #[must_use]
     pub fn timing(&self) -> Timing {
-        Timing::derive(self.timeout, Duration::ZERO)
+        Timing::derive(self.timeout, self.arbiter_budget)
     }
 
     /// How long after all is healed every automatic group must be active again (I3): start-up

@@ -8,12 +8,12 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::options::Options;
+use super::options::{ArbiterKind, Options};
 use crate::api::kinds::{
-    Activation, Arbitration, Automation, Cluster, ClusterServer, ClusterSpec, Deactivation,
+    Activation, Arbitration, ArbitrationType, Automation, Cluster, ClusterServer, ClusterSpec, Deactivation,
     DeactivationFailure, DeletionPolicy, FailoverGroup, FailoverGroupSpec, FinalAction, Guards,
-    Heartbeat, Monitor, MonitorSpec, MonitorTiming, MonitorType, Recovery, RecoveryTarget,
-    RecoveryTargetKind, Resource, ResourceSpec, ResourceType, Startup,
+    Heartbeat, HttpArbitration, Monitor, MonitorSpec, MonitorTiming, MonitorType, Recovery, RecoveryTarget,
+    RecoveryTargetKind, Resource, ResourceSpec, ResourceType, Startup, TlsMode,
 };
 use crate::api::types::{ExecSpec, TcpMonitorSpec};
 use crate::api::{FINALIZER, NAMESPACE};
@@ -107,11 +107,30 @@ fn cluster(options: &Options) -> ClusterSpec {
             timeout: options.timeout.into(),
             paths: (0..options.paths).map(path_name).collect(),
         },
-        arbitration: Arbitration::default(),
+        arbitration: arbitration(options),
         startup: Startup { wait_for_servers: options.wait_for_servers.into() },
         return_policy: options.return_policy,
         guards: Guards { failovers_max: 1000, final_actions_max: 100, ..Guards::default() },
         deletion_policy: DeletionPolicy::Protect,
+    }
+}
+
+/// The lease stand-in takes the place of the web server.
+fn arbitration(options: &Options) -> Arbitration {
+    match options.arbiter {
+        ArbiterKind::Majority => Arbitration::default(),
+        ArbiterKind::Lease => Arbitration {
+            type_: ArbitrationType::HTTP,
+            http: Some(HttpArbitration {
+                host: "arbiter.example".into(),
+                port: 443,
+                path: "/".into(),
+                tls: TlsMode::Verify,
+                ca_file: None,
+                timeout: options.arbiter_budget.into(),
+            }),
+            ..Arbitration::default()
+        },
     }
 }
 

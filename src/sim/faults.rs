@@ -1,0 +1,161 @@
+//! What can break.
+
+use std::time::Duration;
+
+use super::net::Storm;
+use crate::api::names::ResourceName;
+
+/// Kinds of faults; a schedule has some of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FaultKind {
+    /// A machine loses power, and gets it back later.
+    Crash,
+    /// A machine that holds nothing loses power.
+    IdleCrash,
+    /// Every machine loses power at once.
+    PowerLoss,
+    /// An agent is killed, and started again.
+    AgentKill,
+    /// An agent is stopped by a signal, and continued.
+    AgentStall,
+    /// An agent is replaced in good order.
+    Replace,
+    /// A machine is frozen; its clock runs on.
+    Freeze,
+    /// A keeper dies, and with it all that it holds.
+    KeeperDeath,
+    /// One path between two servers is cut, in both directions.
+    PathCut,
+    /// One path between two servers is cut, in one direction.
+    OneWayCut,
+    /// A server is cut off on every path.
+    Isolate,
+    /// The servers are cut in two parts.
+    Split,
+    /// What one server sends to the others is lost on every path.
+    Mute,
+    /// A random set of links is cut.
+    Tangle,
+    /// Delay and loss rise everywhere.
+    Storm,
+    /// A disk is full.
+    DiskFull,
+    /// A wall clock is stepped.
+    WallStep,
+    /// The arbiter gives no answer.
+    ArbiterAway,
+    /// An application stops working.
+    Break,
+    /// A resource dies by itself.
+    Die,
+    /// A resource cannot be started on one server.
+    Curse,
+    /// A resource cannot be stopped on one server.
+    Stick,
+}
+
+impl FaultKind {
+    /// All of them.
+    pub const ALL: [Self; 22] = [
+        Self::Crash,
+        Self::IdleCrash,
+        Self::PowerLoss,
+        Self::AgentKill,
+        Self::AgentStall,
+        Self::Replace,
+        Self::Freeze,
+        Self::KeeperDeath,
+        Self::PathCut,
+        Self::OneWayCut,
+        Self::Isolate,
+        Self::Split,
+        Self::Mute,
+        Self::Tangle,
+        Self::Storm,
+        Self::DiskFull,
+        Self::WallStep,
+        Self::ArbiterAway,
+        Self::Break,
+        Self::Die,
+        Self::Curse,
+        Self::Stick,
+    ];
+
+    /// Those that a cluster with two paths must not even notice, where they come one at a time.
+    pub const HARMLESS: [Self; 6] = [
+        Self::IdleCrash,
+        Self::Replace,
+        Self::PathCut,
+        Self::OneWayCut,
+        Self::DiskFull,
+        Self::WallStep,
+    ];
+}
+
+/// A fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A machine loses power for a time.
+    Crash(usize),
+    /// All machines do.
+    PowerLoss,
+    /// An agent is killed; mended: started.
+    AgentKill(usize),
+    /// An agent is stopped by a signal.
+    AgentStall(usize),
+    /// An agent is asked to end in good order; mended: its successor starts.
+    Replace(usize),
+    /// A machine is frozen.
+    Freeze(usize),
+    /// A keeper dies.
+    KeeperDeath(usize),
+    /// Links (from, to, path) are cut.
+    Cut(Vec<(usize, usize, usize)>),
+    /// Every link worsens.
+    Storm(Storm),
+    /// A disk is full.
+    DiskFull(usize),
+    /// A wall clock is stepped by so many milliseconds.
+    WallStep(usize, i64),
+    /// The arbiter gives no answer.
+    ArbiterAway,
+    /// An application stops working, until it is restarted.
+    Break(usize, ResourceName),
+    /// A resource dies.
+    Die(usize, ResourceName),
+    /// A resource cannot be started.
+    Curse(usize, ResourceName),
+    /// A resource cannot be stopped.
+    Stick(usize, ResourceName),
+}
+
+/// A fault and how long it lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What.
+    pub fault: Fault,
+    /// How long.
+    pub lasts: Duration,
+}
+
+/// Every link between two sets of servers, from the first to the second.
+#[must_use]
+pub fn links(from: &[usize], to: &[usize], paths: usize) -> Vec<(usize, usize, usize)> {
+    let mut links = Vec::new();
+    for from in from {
+        for to in to {
+            if from != to {
+                links.extend((0..paths).map(|path| (*from, *to, path)));
+            }
+        }
+    }
+    links
+}
+
+/// Every link between two sets of servers, in both directions.
+#[must_use]
+pub fn both_ways(one: &[usize], other: &[usize], paths: usize) -> Vec<(usize, usize, usize)> {
+    let mut all = links(one, other, paths);
+    all.extend(links(other, one, paths));
+    all
+}

@@ -1,0 +1,465 @@
+//! The world: machines, network, arbiter, and the one queue of what happens next.
+//!
+//! One thing happens at a time. All that machines see of each other goes through [`Network`], all
+//! that survives a crash through [`Disk`], and nothing is random but by the seed.
+
+mod effects;
+mod happenings;
+mod operate;
+mod strike;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use super::arbiter::LeaseArbiter;
+use super::checkers::{Checkers, Invariant, Violation};
+use super::clock::{Clock, TrueTime};
+use super::disk::Disk;
+use super::drivers::Drivers;
+use super::faults::Fault;
+use super::keeper::Keeper;
+use super::net::Network;
+use super::node::{Birth, Node, Seen};
+use super::options::{ArbiterKind, Options};
+use super::random::{Random, Stream};
+use super::setup;
+use super::trace::{Detail, Trace};
+use crate::api::names::{GroupName, PathName, ResourceName, ServerName};
+use crate::engine::durable::{Durable, Identity};
+use crate::engine::effect::{Change, PowerAction};
+use crate::engine::ids::{ActionId, BootId, IncarnationId, Revision, Term};
+use crate::engine::input::{Input, Verdict};
+use crate::engine::message::Envelope;
+use crate::engine::time::Instant;
+
+/// Wakes at one and the same time before a node counts as spinning.
+const SPINS_MAX: u32 = 1000;
+
+/// What is going to happen.
+#[derive(Debug)]
+enum Happening {
+    /// A node's time-out.
+    Wake { server: usize, boot: BootId },
+    /// A packet arrives; `stream`: it needs its path still.
+    Arrive { to: usize, path: usize, stream: bool, envelope: Box<Envelope> },
+    /// The oldest write is on disk.
+    Disk { server: usize, boot: BootId },
+    /// A driver ends its work.
+    Work { server: usize, boot: BootId, id: ActionId },
+    /// A check ends.
+    Check { server: usize, boot: BootId, id: ActionId, about: Option<ResourceName>, hangs: bool },
+    /// A recovery script ends.
+    Script { server: usize, boot: BootId, id: ActionId },
+    /// A question reaches the arbiter.
+    Ask { server: usize, boot: BootId, id: ActionId, term: Term },
+    /// Its answer arrives.
+    Answer {
+        server: usize,
+        boot: BootId,
+        id: ActionId,
+        verdict: Verdict,
+        handover: Option<Duration>,
+    },
+    /// The keeper looks at its deadline.
+    Deadline { server: usize, epoch: u32 },
+    /// The keeper has ended every service.
+    Killed { server: usize, epoch: u32 },
+    /// The keeper runs again.
+    Keeper { server: usize, epoch: u32 },
+    /// The agent starts.
+    Agent { server: usize, epoch: u32 },
+    /// The machine starts.
+    PowerOn { server: usize, epoch: u32 },
+    /// The machine ends.
+    PowerOff { server: usize, epoch: u32, action: PowerAction },
+    /// The machine runs again after a freeze.
+    Thaw { server: usize, epoch: u32 },
+    /// The agent runs again after a stall.
+    Resume { server: usize, boot: BootId },
+    /// Something breaks.
+    Strike,
+    /// What broke is whole again.
+    Mend(Fault),
+    /// The operator acts.
+    Operate,
+}
+
+#[derive(Debug)]
+struct Scheduled {
+    at: TrueTime,
+    number: u64,
+    happening: Happening,
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Scheduled {}
+
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.number).cmp(&(other.at, other.number))
+    }
+}
+
+/// A run of an agent.
+#[derive(Debug)]
+struct Agent<N> {
+    node: N,
+    boot: BootId,
+    /// Stopped by a signal: it sees nothing until it is continued.
+    stalled: bool,
+    waiting: VecDeque<Input>,
+    wake: Option<TrueTime>,
+    spins: u32,
+    led: Option<Term>,
+}
+
+/// One server.
+#[derive(Debug)]
+struct Machine<N> {
+    name: ServerName,
+    powered: bool,
+    /// Counts its boots: what was scheduled for an earlier one is void.
+    epoch: u32,
+    clock: Clock,
+    incarnation: IncarnationId,
+    disk: Disk,
+    keeper: Keeper,
+    drivers: Drivers,
+    agent: Option<Agent<N>>,
+    /// Holds back everything while the machine is frozen.
+    frozen: Option<Vec<Happening>>,
+}
+
+#[derive(Debug)]
+struct Randoms {
+    disk: Random,
+    drivers: Random,
+    faults: Random,
+    workload: Random,
+    machines: Random,
+    keeper: Random,
+}
+
+/// A whole cluster and what surrounds it.
+#[derive(Debug)]
+pub struct World<N> {
+    /// What it is like.
+    pub options: Options,
+    now: TrueTime,
+    queue: BinaryHeap<Reverse<Scheduled>>,
+    scheduled: u64,
+    machines: Vec<Machine<N>>,
+    names: Vec<ServerName>,
+    paths: Vec<PathName>,
+    network: Network,
+    arbiter: LeaseArbiter,
+    checkers: Checkers,
+    trace: Trace,
+    randoms: Randoms,
+    /// Nothing breaks any more.
+    healed: bool,
+    writes: BTreeMap<ActionId, Vec<Change>>,
+    writes_made: u64,
+}
+
+impl<N: Node> World<N> {
+    /// A cluster whose machines are about to boot.
+    #[must_use]
+    pub fn new(options: Options, detail: Detail) -> Self {
+        let seed = options.seed;
+        let names: Vec<ServerName> =
+            (0..options.servers).map(|i| setup::server_name(i).into()).collect();
+        let time_to_live = options.timing().wait();
+        let mut world = Self {
+            now: TrueTime(0),
+            queue: BinaryHeap::new(),
+            scheduled: 0,
+            machines: Vec::new(),
+            paths: (0..options.paths).map(|i| setup::path_name(i).into()).collect(),
+            network: Network::new(&options),
+            arbiter: LeaseArbiter::new(time_to_live),
+            checkers: Checkers::new(&options),
+            trace: Trace::new(detail),
+            randoms: Randoms {
+                disk: Random::new(seed, Stream::Disk),
+                drivers: Random::new(seed, Stream::Drivers),
+                faults: Random::new(seed, Stream::Faults),
+                workload: Random::new(seed, Stream::Workload),
+                machines: Random::new(seed, Stream::Machines),
+                keeper: Random::new(seed, Stream::Keeper),
+            },
+            healed: false,
+            writes: BTreeMap::new(),
+            writes_made: 0,
+            names,
+            options,
+        };
+        world.trace.milestone(world.now, 0, || world.options.to_string());
+        world.make_machines();
+        world
+    }
+
+    fn make_machines(&mut self) {
+        let objects = setup::objects(&self.options);
+        for name in self.names.clone() {
+            let random = &mut self.randoms.machines;
+            let span = self.options.drift_max;
+            let drift = random.between(0, 2 * span).cast_signed() - span.cast_signed();
+            let wall_span = self.options.wall_offset_max;
+            let wall = random.between(0, 2 * wall_span).cast_signed() - wall_span.cast_signed();
+            let machine = Machine {
+                name,
+                powered: false,
+                epoch: 0,
+                clock: Clock::new(self.now, Instant(0), drift, wall),
+                incarnation: IncarnationId(random.number()),
+                disk: Disk::new(Durable::bootstrap(objects.clone(), Revision(1))),
+                keeper: Keeper::default(),
+                drivers: Drivers::default(),
+                agent: None,
+                frozen: None,
+            };
+            let server = self.machines.len();
+            self.machines.push(machine);
+            let delay = self.randoms.machines.milliseconds(0, 1000);
+            self.after(delay, Happening::PowerOn { server, epoch: 0 });
+        }
+    }
+
+    /// Begins to break things, and to operate, as the options say.
+    pub fn stir(&mut self) {
+        if !self.options.faults.is_empty() {
+            let delay = self.randoms.faults.duration(Duration::ZERO, self.options.fault_gap * 4);
+            self.after(delay, Happening::Strike);
+        }
+        if let Some(gap) = self.options.operation_gap {
+            let delay = self.randoms.workload.duration(Duration::ZERO, gap * 3);
+            self.after(delay, Happening::Operate);
+        }
+    }
+
+    /// The true time.
+    #[must_use]
+    pub fn now(&self) -> TrueTime {
+        self.now
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// Acknowledged changes that no later view could know of.
+    #[must_use]
+    pub fn abandoned(&self) -> u64 {
+        self.checkers.abandoned
+    }
+
+    fn after(&mut self, delay: Duration, happening: Happening) {
+        self.at(self.now + delay, happening);
+    }
+
+    fn at(&mut self, at: TrueTime, happening: Happening) {
+        self.scheduled += 1;
+        let at = at.max(self.now);
+        self.queue.push(Reverse(Scheduled { at, number: self.scheduled, happening }));
+    }
+
+    /// Plays for a while.
+    ///
+    /// # Errors
+    ///
+    /// Where a rule is broken.
+    pub fn run_for(&mut self, duration: Duration) -> Result<(), Violation> {
+        let end = self.now + duration;
+        self.run_until(duration, |_| false)?;
+        self.now = end;
+        Ok(())
+    }
+
+    /// Plays until something holds, but not longer than so; whether it does.
+    ///
+    /// # Errors
+    ///
+    /// Where a rule is broken.
+    pub fn run_until(
+        &mut self,
+        limit: Duration,
+        mut holds: impl FnMut(&Self) -> bool,
+    ) -> Result<bool, Violation> {
+        let end = self.now + limit;
+        loop {
+            if holds(self) {
+                return Ok(true);
+            }
+            if !self.queue.peek().is_some_and(|next| next.0.at <= end) {
+                return Ok(false);
+            }
+            let Some(Reverse(next)) = self.queue.pop() else { return Ok(false) };
+            self.now = next.at;
+            self.happen(next.happening)?;
+        }
+    }
+
+    /// Tells a node something and does all that it wants done.
+    fn feed(&mut self, server: usize, input: Input) -> Result<(), Violation> {
+        let machine = &mut self.machines[server];
+        let now = machine.clock.now(self.now);
+        let Some(agent) = machine.agent.as_mut() else { return Ok(()) };
+        if agent.stalled {
+            agent.waiting.push_back(input);
+            return Ok(());
+        }
+        agent.node.handle(now, input);
+        while let Some(effect) =
+            self.machines[server].agent.as_mut().and_then(|agent| agent.node.poll_effect())
+        {
+            self.apply(server, effect)?;
+        }
+        self.look(server)?;
+        self.set_timer(server)
+    }
+
+    /// Sees whether a node leads now, and whether it may.
+    fn look(&mut self, server: usize) -> Result<(), Violation> {
+        let machine = &mut self.machines[server];
+        let Some(agent) = machine.agent.as_mut() else { return Ok(()) };
+        let leads = agent.node.leads();
+        if leads == agent.led {
+            return Ok(());
+        }
+        agent.led.clone_from(&leads);
+        let name = &machine.name;
+        let members = agent.node.members();
+        let text = || format!("{name} leads {leads:?} with {members:?}");
+        self.trace.milestone(self.now, 1, text);
+        match &leads {
+            Some(term) => {
+                self.checkers.installed(self.now, name, term, &members, agent.node.store())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn set_timer(&mut self, server: usize) -> Result<(), Violation> {
+        let machine = &mut self.machines[server];
+        let Some(agent) = machine.agent.as_mut() else { return Ok(()) };
+        let Some(timeout) = agent.node.poll_timeout() else { return Ok(()) };
+        let due = machine.clock.when(timeout);
+        if due <= self.now {
+            agent.spins += 1;
+            if agent.spins > SPINS_MAX {
+                let text = format!("{} asks again and again to be woken at once", machine.name);
+                return Err(Violation::new(Invariant::Panic, self.now, text));
+            }
+        } else {
+            agent.spins = 0;
+        }
+        if agent.wake.is_some_and(|wake| wake <= due && wake >= self.now) {
+            return Ok(());
+        }
+        // A scheduler never wakes anybody early, and seldom exactly on time.
+        let late = self.randoms.machines.duration(Duration::from_micros(5), Duration::from_micros(120));
+        let wake = due.max(self.now) + late;
+        agent.wake = Some(wake);
+        let boot = agent.boot;
+        self.at(wake, Happening::Wake { server, boot });
+        Ok(())
+    }
+
+    /// Starts an agent on a machine that has none.
+    fn start_agent(&mut self, server: usize) -> Result<(), Violation> {
+        let boot = BootId(self.randoms.machines.number());
+        let seed = self.randoms.machines.number();
+        let exclusive = self.options.arbiter == ArbiterKind::Lease;
+        let machine = &mut self.machines[server];
+        let birth = Birth {
+            identity: Identity {
+                server: machine.name.clone(),
+                boot,
+                incarnation: machine.incarnation,
+                version: "simulated".into(),
+            },
+            durable: machine.disk.contents.clone(),
+            exclusive,
+            seed,
+        };
+        // Whoever starts takes over what its predecessor left; its farewell would lie.
+        machine.keeper.farewells.clear();
+        let present = !machine.keeper.down;
+        let node = N::start(birth, machine.clock.now(self.now));
+        let waiting = VecDeque::new();
+        machine.agent =
+            Some(Agent { node, boot, stalled: false, waiting, wake: None, spins: 0, led: None });
+        let name = &machine.name;
+        self.trace.milestone(self.now, 2, || format!("agent of {name} starts as {boot}"));
+        self.feed(server, Input::Keeper { present })
+    }
+
+    /// The index of a server.
+    #[must_use]
+    pub fn server(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|server| server.as_str() == name)
+    }
+
+    /// The leader of the highest term that runs.
+    #[must_use]
+    pub fn leader(&self) -> Option<usize> {
+        let leads = |machine: &Machine<N>| {
+            let agent = machine.agent.as_ref().filter(|agent| !agent.stalled)?;
+            agent.node.leads()
+        };
+        (0..self.machines.len())
+            .filter(|server| self.machines[*server].frozen.is_none())
+            .filter_map(|server| Some((leads(&self.machines[server])?, server)))
+            .max()
+            .map(|(_, server)| server)
+    }
+
+    /// What the leader says.
+    #[must_use]
+    pub fn seen(&self) -> Option<Seen> {
+        let machine = &self.machines[self.leader()?];
+        let agent = machine.agent.as_ref()?;
+        Some(agent.node.seen(machine.clock.now(self.now)))
+    }
+
+    /// Servers on which anything of a group runs.
+    #[must_use]
+    pub fn active_on(&self, group: &str) -> Vec<String> {
+        let group = GroupName::from(group);
+        let runs = |machine: &&Machine<N>| machine.frozen.is_none() && machine.drivers.runs(&group);
+        self.machines.iter().filter(runs).map(|machine| machine.name.to_string()).collect()
+    }
+
+    /// I1 for all that runs on one machine.
+    fn check_active_once(&self, server: usize) -> Result<(), Violation> {
+        let machine = &self.machines[server];
+        if machine.frozen.is_some() {
+            return Ok(());
+        }
+        for group in machine.drivers.groups() {
+            let others = self
+                .machines
+                .iter()
+                .filter(|other| other.name != machine.name)
+                .filter(|other| other.frozen.is_none() && other.drivers.runs(&group));
+            let names = others.map(|other| &other.name);
+            Checkers::active_once(self.now, &group, &machine.name, names)?;
+        }
+        Ok(())
+    }
+}

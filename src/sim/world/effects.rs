@@ -1,0 +1,303 @@
+//! What nodes want done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Happening, World};
+use crate::api::names::{PathName, ResourceName, ServerName};
+use crate::api::kinds::{MonitorSpec, RecoveryTargetKind};
+use crate::engine::effect::{Effect, PowerAction, ResourceAction, ResourceContext};
+use crate::engine::ids::{ActionId, BootId};
+use crate::engine::message::{Envelope, Message};
+use crate::engine::time::Instant;
+use crate::sim::brief::brief;
+use crate::sim::checkers::{Invariant, Violation};
+use crate::sim::node::Node;
+
+/// A message of more bytes than this does not fit a datagram.
+const DATAGRAM_MAX: usize = 1000;
+/// What a driver says that was not allowed to start anything.
+const REFUSED: Duration = Duration::from_millis(1);
+
+impl<N: Node> World<N> {
+    pub(super) fn apply(&mut self, server: usize, effect: Effect) -> Result<(), Violation> {
+        let Some(boot) = self.machines[server].agent.as_ref().map(|agent| agent.boot) else {
+            return Ok(());
+        };
+        let name = &self.names[server];
+        match &effect {
+            Effect::Send { message: Message::Heartbeat(_), .. } => {
+                self.trace.event(self.now, 10 + server as u64, || format!("{name} {effect:?}"));
+            }
+            Effect::Send { to, path, message, .. } => {
+                let text = || format!("{name} -> {to} {path:?} {}", brief(message));
+                self.trace.event(self.now, 20 + server as u64, text);
+            }
+            Effect::Lease { .. } => {
+                self.trace.event(self.now, 25 + server as u64, || format!("{name} {effect:?}"));
+            }
+            Effect::Resource { id, action, context } => {
+                let text = || {
+                    let ResourceContext { resource, order, reason, .. } = &**context;
+                    format!("{name} {action:?} {resource} for {order} ({reason:?}) as {id}")
+                };
+                self.trace.milestone(self.now, 30 + server as u64, text);
+            }
+            Effect::Check { .. } => {
+                self.trace.event(self.now, 35 + server as u64, || format!("{name} {effect:?}"));
+            }
+            Effect::Event(event) => {
+                let text = || {
+                    let object = &event.object;
+                    let parameters = &event.parameters;
+                    format!("{name}: {} {} {} {parameters:?}", event.reason, object.kind, object.name)
+                };
+                self.trace.milestone(self.now, 40 + server as u64, text);
+            }
+            Effect::Persist { .. }
+            | Effect::AskArbiter { .. }
+            | Effect::RecoveryScript { .. }
+            | Effect::Cancel { .. }
+            | Effect::Power { .. }
+            | Effect::WriteDone { .. } => {
+                self.trace.event(self.now, 50 + server as u64, || format!("{name} {effect:?}"));
+            }
+        }
+        self.carry_out(server, boot, effect)
+    }
+
+    fn carry_out(&mut self, server: usize, boot: BootId, effect: Effect) -> Result<(), Violation> {
+        match effect {
+            Effect::Persist { id, record } => {
+                let longest = self.options.disk_max;
+                let delay = self.randoms.disk.duration(Duration::from_micros(100), longest);
+                let done = self.machines[server].disk.submit(self.now + delay, id, record);
+                self.at(done, Happening::Disk { server, boot });
+            }
+            Effect::Send { to, to_boot, path, message } => {
+                let Some(receiver) = self.names.iter().position(|name| *name == to) else {
+                    return Ok(());
+                };
+                let from = self.names[server].clone();
+                let envelope = Envelope { from, boot, to, to_boot, message };
+                self.send(server, receiver, path.as_ref(), envelope);
+            }
+            Effect::Lease { until } => self.lease(server, until),
+            Effect::AskArbiter { id, members: _, term } => {
+                let delay = self.arbiter_delay();
+                self.after(delay, Happening::Ask { server, boot, id, term });
+            }
+            Effect::Resource { id, action, context } => {
+                self.begin_work(server, boot, id, action, context)?;
+            }
+            Effect::Check { id, monitor: _, spec, resource: _, timeout } => {
+                self.begin_check(server, boot, id, &spec, timeout);
+            }
+            Effect::RecoveryScript { id, timeout, .. } => {
+                let delay = self.randoms.drivers.milliseconds(5, 100).min(timeout);
+                self.after(delay, Happening::Script { server, boot, id });
+            }
+            Effect::Cancel { id } => self.machines[server].drivers.cancel(id),
+            Effect::Power { action } => self.end_machine(server, action),
+            Effect::Event(_) => {}
+            Effect::WriteDone { id, result } => {
+                let members = self.machines[server].agent.as_ref().map(|agent| agent.node.members());
+                if let (Some(changes), Ok(revision)) = (self.writes.remove(&id), result) {
+                    self.checkers.acknowledge(&changes, revision, &members.unwrap_or_default());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn send(
+        &mut self,
+        from: usize,
+        to: usize,
+        path: Option<&PathName>,
+        envelope: Envelope,
+    ) {
+        if is_stream(&envelope.message) {
+            if let Some((path, at)) = self.network.stream(self.now, from, to) {
+                let envelope = Box::new(envelope);
+                self.at(at, Happening::Arrive { to, path, stream: true, envelope });
+            }
+            return;
+        }
+        for index in 0..self.paths.len() {
+            if path.is_some_and(|path| self.paths[index] != *path) {
+                continue;
+            }
+            for delay in self.network.datagram(from, to, index).into_iter().flatten() {
+                let envelope = Box::new(envelope.clone());
+                self.after(delay, Happening::Arrive { to, path: index, stream: false, envelope });
+            }
+        }
+    }
+
+    pub(super) fn arbiter_delay(&mut self) -> Duration {
+        // Most questions and answers are quick; some take most of what the budget allows.
+        let budget = self.options.arbiter_budget;
+        let longest = if self.randoms.disk.chance(20) { budget / 2 } else { budget / 20 };
+        self.randoms.disk.duration(Duration::from_micros(500), longest)
+    }
+
+    fn lease(&mut self, server: usize, until: Option<Instant>) {
+        let machine = &mut self.machines[server];
+        if machine.keeper.down {
+            return;
+        }
+        let Some(until) = until else { return self.kill(server) };
+        let before = machine.keeper.lease.replace(until);
+        if before.is_none_or(|before| before > until) {
+            let at = machine.clock.when(until);
+            let epoch = machine.epoch;
+            self.at(at, Happening::Deadline { server, epoch });
+        }
+    }
+
+    /// The keeper begins to end every service.
+    pub(super) fn kill(&mut self, server: usize) {
+        let machine = &mut self.machines[server];
+        machine.keeper.lease = None;
+        if machine.keeper.killing || machine.keeper.down {
+            return;
+        }
+        machine.keeper.killing = true;
+        let busy = !machine.drivers.active().is_empty();
+        let longest = if busy { 149 } else { 1 };
+        let epoch = machine.epoch;
+        // On the keeper's own clock; one millisecond is left for the fastest clock.
+        let delay = self.randoms.keeper.milliseconds(0, longest);
+        self.after(delay, Happening::Killed { server, epoch });
+    }
+
+    fn begin_work(
+        &mut self,
+        server: usize,
+        boot: BootId,
+        id: ActionId,
+        action: ResourceAction,
+        context: Arc<ResourceContext>,
+    ) -> Result<(), Violation> {
+        let machine = &mut self.machines[server];
+        let now = machine.clock.instant(self.now);
+        let keeper = &machine.keeper;
+        if action == ResourceAction::Start && !keeper.permits(now) {
+            if !keeper.down && !keeper.killing {
+                let text = format!(
+                    "{} starts {} at {now:?} with a lease until {:?}",
+                    machine.name, context.resource, keeper.lease
+                );
+                return Err(Violation::new(Invariant::Lease, self.now, text));
+            }
+            machine.drivers.refuse(id, context);
+            self.after(REFUSED, Happening::Work { server, boot, id });
+            return Ok(());
+        }
+        let group = context.group.clone();
+        let well = machine.drivers.works_well(&context.resource);
+        let random = &mut self.randoms.drivers;
+        let duration = machine
+            .drivers
+            .begin(id, action, context, &self.options, random)
+            .map_err(|misuse| Violation::new(Invariant::Drivers, self.now, misuse.0))?;
+        self.after(duration, Happening::Work { server, boot, id });
+        match action {
+            ResourceAction::Start => self.check_active_once(server),
+            ResourceAction::Stop if well => {
+                self.checkers.stopping(self.now, &group, &self.names[server], "is being stopped")
+            }
+            ResourceAction::Stop | ResourceAction::Probe => Ok(()),
+        }
+    }
+
+    fn begin_check(
+        &mut self,
+        server: usize,
+        boot: BootId,
+        id: ActionId,
+        spec: &MonitorSpec,
+        timeout: Option<Duration>,
+    ) {
+        let random = &mut self.randoms.drivers;
+        let hangs = random.chance(self.options.hangs / 4);
+        let delay = match timeout {
+            Some(timeout) if hangs => timeout,
+            Some(timeout) => random.milliseconds(1, 20).min(timeout),
+            None => return,
+        };
+        let target = &spec.recovery.target;
+        let name = match target.kind {
+            RecoveryTargetKind::Resource => target.name.clone(),
+            RecoveryTargetKind::Group
+            | RecoveryTargetKind::AllGroups
+            | RecoveryTargetKind::LocalServer => None,
+        };
+        let about = name.map(ResourceName::from);
+        self.after(delay, Happening::Check { server, boot, id, about, hangs });
+    }
+
+    fn end_machine(&mut self, server: usize, action: PowerAction) {
+        let epoch = self.machines[server].epoch;
+        self.agent_ends(server, true);
+        self.kill(server);
+        if action != PowerAction::StopAgent {
+            let delay = self.randoms.keeper.milliseconds(200, 2000);
+            self.after(delay, Happening::PowerOff { server, epoch, action });
+        }
+    }
+
+    /// The agent's process ends; with a farewell where it does not leave its services to another.
+    pub(super) fn agent_ends(&mut self, server: usize, farewell: bool) {
+        let machine = &mut self.machines[server];
+        let Some(agent) = machine.agent.take() else { return };
+        machine.disk.lose(&mut self.randoms.disk);
+        machine.drivers.forget_works();
+        if farewell || machine.keeper.killing {
+            machine.keeper.farewells.push(agent.boot);
+        }
+    }
+
+    /// The keeper tells all peers that a run of its agent has ended.
+    pub(super) fn send_farewells(&mut self, server: usize) {
+        let from: ServerName = self.names[server].clone();
+        for boot in std::mem::take(&mut self.machines[server].keeper.farewells) {
+            self.trace.milestone(self.now, 3, || format!("keeper of {from}: {boot} has ended"));
+            for to in (0..self.names.len()).filter(|to| *to != server) {
+                let message = Message::Ended(crate::engine::message::Ended { boot });
+                let receiver = self.names[to].clone();
+                let envelope =
+                    Envelope { from: from.clone(), boot, to: receiver, to_boot: None, message };
+                self.send(server, to, None, envelope);
+            }
+        }
+    }
+}
+
+/// Whether a message is too large for a datagram.
+fn is_stream(message: &Message) -> bool {
+    match message {
+        Message::StoreSnapshot(_) => true,
+        Message::StoreAppend(append) => {
+            let text = |json: &Option<Arc<str>>| json.as_ref().map_or(0, |json| json.len());
+            let size: usize = append.changes.iter().map(|(_, json)| text(json) + 40).sum();
+            size > DATAGRAM_MAX
+        }
+        // A resource or a monitor takes about a hundred bytes.
+        Message::Report(report) => {
+            (report.resources.len() + report.monitors.len() + report.paths.len()) * 100 > DATAGRAM_MAX
+        }
+        Message::Heartbeat(_)
+        | Message::PreVote(_)
+        | Message::PreVoteReply(_)
+        | Message::Propose(_)
+        | Message::Promise(_)
+        | Message::Nack(_)
+        | Message::Renew(_)
+        | Message::Ack(_)
+        | Message::StoreAppended(_)
+        | Message::StoreFetch(_)
+        | Message::Ended(_) => false,
+    }
+}

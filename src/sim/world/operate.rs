@@ -1,0 +1,215 @@
+//! The operator: asks for moves, stops and changes at random, and sets things right in the end.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Happening, World};
+use crate::api::kinds::{GroupState, Operation, OperationSpec, OperationType};
+use crate::api::names::GroupName;
+use crate::engine::effect::{Change, Expected};
+use crate::engine::ids::{ActionId, Revision};
+use crate::engine::input::Input;
+use crate::engine::model::ObjectKey;
+use crate::sim::checkers::{Invariant, Violation};
+use crate::sim::node::{Node, Seen};
+use crate::sim::options::Profile;
+use crate::sim::setup;
+
+/// Numbers of the operator's writes begin here, far from those that nodes give.
+const WRITES_BEGIN: u64 = 1 << 62;
+/// How often the operator looks after all is healed.
+const ROUND: Duration = Duration::from_secs(1);
+/// Rounds that something stays wrong before the operator acts on it.
+const PATIENCE_ROUNDS: u32 = 8;
+
+impl<N: Node> World<N> {
+    pub(super) fn operate(&mut self) -> Result<(), Violation> {
+        let Some(gap) = self.options.operation_gap.filter(|_| !self.healed) else { return Ok(()) };
+        let delay = self.randoms.workload.duration(Duration::ZERO, gap * 2);
+        self.after(delay, Happening::Operate);
+        if self.options.profile == Profile::Rough && self.randoms.workload.chance(200) {
+            self.revive();
+        }
+        let random = &mut self.randoms.workload;
+        let servers = self.names.len() as u64;
+        // Mostly at the leader: others only say that they do not lead.
+        let at = match self.leader().filter(|_| self.randoms.workload.chance(800)) {
+            Some(leader) => leader,
+            None => self.randoms.workload.below(servers) as usize,
+        };
+        let random_group = self.randoms.workload.below(self.options.groups as u64) as usize;
+        let target = self.randoms.workload.below(servers) as usize;
+        let group = setup::group_name(random_group);
+        let server = setup::server_name(target);
+        if self.randoms.workload.chance(200) {
+            return self.change_something(at, random_group);
+        }
+        let some_server = self.randoms.workload.chance(600).then(|| server.clone());
+        let (type_, group, server) = match self.randoms.workload.below(10) {
+            0 | 1 => (OperationType::StartGroup, Some(group), some_server),
+            2 => (OperationType::StopGroup, Some(group), None),
+            3 | 4 => (OperationType::MoveGroup, Some(group), some_server),
+            5 => (OperationType::FailoverGroup, Some(group), None),
+            6 => (OperationType::RestartGroup, Some(group), None),
+            7 => (OperationType::DetachServer, None, Some(server)),
+            _ => (OperationType::ReturnServer, None, Some(server)),
+        };
+        self.request(at, type_, group.as_deref(), server.as_deref())
+    }
+
+    /// Asks a server for an operation.
+    ///
+    /// # Errors
+    ///
+    /// Where a rule is broken at once.
+    pub fn request(
+        &mut self,
+        at: usize,
+        type_: OperationType,
+        group: Option<&str>,
+        server: Option<&str>,
+    ) -> Result<(), Violation> {
+        let name = format!("op-{}", self.writes_made + 1);
+        let text = || format!("OPERATOR {name} at {}: {type_:?} {group:?} {server:?}", self.names[at]);
+        self.trace.milestone(self.now, 14, text);
+        let until = self.now + self.options.timeout * 20 + Duration::from_secs(30);
+        match group {
+            Some(group) => self.checkers.excuse(&GroupName::from(group), until),
+            None => {
+                for index in 0..self.options.groups {
+                    self.checkers.excuse(&setup::group_name(index).into(), until);
+                }
+            }
+        }
+        let spec = OperationSpec {
+            type_,
+            group: group.map(Into::into),
+            server: server.map(Into::into),
+            deadline: Duration::from_secs(600).into(),
+        };
+        let json = setup::text(&Operation::new(&name, spec), "Operation", &name);
+        let key = ObjectKey::new("Operation", name);
+        self.write(at, vec![Change { key, expected: Expected::Absent, json: Some(json) }])
+    }
+
+    /// Submits a change at a server.
+    ///
+    /// # Errors
+    ///
+    /// Where a rule is broken at once.
+    pub fn write(&mut self, at: usize, changes: Vec<Change>) -> Result<(), Violation> {
+        self.writes_made += 1;
+        let id = ActionId(WRITES_BEGIN + self.writes_made);
+        self.writes.insert(id, changes.clone());
+        self.feed(at, Input::Write { id, after: Revision(0), changes })
+    }
+
+    /// A change of the spec that touches nothing that runs.
+    fn change_something(&mut self, at: usize, group: usize) -> Result<(), Violation> {
+        let key = ObjectKey::new("Monitor", format!("{}-monitor", setup::resource_name(group, 0)));
+        let Some(agent) = self.machines[at].agent.as_ref() else { return Ok(()) };
+        let Some(stored) = agent.node.store().1.get(&key) else { return Ok(()) };
+        let Ok(mut object) = serde_json::from_str::<Value>(&stored.json) else { return Ok(()) };
+        let expected = Expected::At(stored.revision);
+        let retries = self.randoms.workload.between(1, 3);
+        object["spec"]["retries"] = json!(retries);
+        let generation = object["metadata"]["generation"].as_i64().unwrap_or(1);
+        object["metadata"]["generation"] = json!(generation + 1);
+        self.trace.milestone(self.now, 15, || format!("OPERATOR changes {}", key.name));
+        self.write(at, vec![Change { key, expected, json: Some(object.to_string().into()) }])
+    }
+
+    /// Whether every automatic group is online on one allowed server, as the leader says and as it
+    /// physically is.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        self.seen().is_some_and(|seen| self.unsettled(&seen).is_empty())
+    }
+
+    /// What is not as it should be.
+    fn unsettled(&self, seen: &Seen) -> Vec<String> {
+        let mut problems: Vec<String> =
+            seen.out.iter().map(|server| format!("{server} is out")).collect();
+        for index in 0..self.options.groups {
+            let group = GroupName::from(setup::group_name(index));
+            let Some(group_seen) = seen.groups.get(&group) else {
+                problems.push(format!("{group} is not known"));
+                continue;
+            };
+            let active = self.active_on(group.as_str());
+            let names = (0..self.options.resources).map(|r| setup::resource_name(index, r));
+            let well = self.machines.iter().any(|machine| {
+                Some(&machine.name) == group_seen.server.as_ref()
+                    && names.clone().all(|name| machine.drivers.works_well(&name.into()))
+            });
+            if group_seen.state != GroupState::Online || active.len() != 1 || !well {
+                problems.push(format!("{group} is {group_seen:?}, active on {active:?}"));
+            }
+        }
+        problems
+    }
+
+    /// The liveness phase: with everything whole and an operator who knows what to do, all groups
+    /// come online within the bound and stay there (I3).
+    ///
+    /// # Errors
+    ///
+    /// Where a rule is broken.
+    pub fn recover(&mut self) -> Result<(), Violation> {
+        self.heal()?;
+        let end = self.now + self.options.recovery_bound();
+        let mut rounds = 0;
+        while self.now < end {
+            self.run_for(ROUND)?;
+            if self.settled() {
+                return self.stay_settled();
+            }
+            self.revive();
+            rounds += 1;
+            if rounds % PATIENCE_ROUNDS == 0 {
+                self.set_right()?;
+            }
+        }
+        let problems = match self.seen() {
+            Some(seen) => self.unsettled(&seen).join("; "),
+            None => "nobody leads".into(),
+        };
+        let text = format!("not recovered within {:?}: {problems}", self.options.recovery_bound());
+        Err(Violation::new(Invariant::I3, self.now, text))
+    }
+
+    fn stay_settled(&mut self) -> Result<(), Violation> {
+        let leader = self.leader();
+        self.run_for(self.options.timing().wait() * 2)?;
+        if self.settled() && self.leader() == leader {
+            return Ok(());
+        }
+        let text = "recovered, and then moved again without a cause";
+        Err(Violation::new(Invariant::I3, self.now, text))
+    }
+
+    /// What `stead status` tells an operator to do.
+    fn set_right(&mut self) -> Result<(), Violation> {
+        let (Some(leader), Some(seen)) = (self.leader(), self.seen()) else { return Ok(()) };
+        for server in &seen.out {
+            let type_ = OperationType::ReturnServer;
+            self.request(leader, type_, None, Some(server.as_str()))?;
+        }
+        for (group, seen) in &seen.groups {
+            match seen.state {
+                GroupState::Offline => {
+                    self.request(leader, OperationType::StartGroup, Some(group.as_str()), None)?;
+                }
+                GroupState::Failed | GroupState::Degraded => {
+                    self.request(leader, OperationType::RestartGroup, Some(group.as_str()), None)?;
+                }
+                GroupState::Unknown | GroupState::Stopping => {
+                    self.request(leader, OperationType::StopGroup, Some(group.as_str()), None)?;
+                }
+                GroupState::Starting | GroupState::Online => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,372 @@
+//! Breaking things, and making them whole.
+
+use std::time::Duration;
+
+use super::{Happening, World};
+use crate::api::names::ResourceName;
+use crate::engine::input::Input;
+use crate::sim::checkers::Violation;
+use crate::sim::faults::{Fault, FaultKind, Trouble, both_ways, links};
+use crate::sim::net::Storm;
+use crate::sim::node::Node;
+use crate::sim::options::{ArbiterKind, Profile};
+use crate::sim::setup;
+
+impl<N: Node> World<N> {
+    /// Breaks something for a while.
+    ///
+    /// # Errors
+    ///
+    /// Where a rule is broken at once.
+    pub fn inject(&mut self, fault: Fault, lasts: Duration) -> Result<(), Violation> {
+        self.break_it(&fault)?;
+        self.after(lasts, Happening::Mend(fault));
+        Ok(())
+    }
+
+    /// Breaks something until [`World::mend`] is called for it.
+    ///
+    /// # Errors
+    ///
+    /// Where a rule is broken at once.
+    pub fn break_it(&mut self, fault: &Fault) -> Result<(), Violation> {
+        self.trace.milestone(self.now, 11, || format!("FAULT {fault:?}"));
+        if self.options.profile == Profile::Calm {
+            // Broken by hand, in a scenario.
+            self.checkers.excuse_everything();
+        }
+        match fault {
+            Fault::Crash(server) => self.crash(*server),
+            Fault::PowerLoss => (0..self.machines.len()).for_each(|server| self.crash(server)),
+            Fault::AgentKill(server) => {
+                if self.machines[*server].agent.is_some() {
+                    self.agent_ends(*server, true);
+                    self.kill(*server);
+                }
+            }
+            Fault::AgentStall(server) => {
+                if let Some(agent) = self.machines[*server].agent.as_mut() {
+                    agent.stalled = true;
+                }
+            }
+            Fault::Replace(server) => {
+                let stalled = |agent: &super::Agent<N>| agent.stalled;
+                if self.machines[*server].agent.as_ref().is_some_and(|agent| !stalled(agent)) {
+                    self.feed(*server, Input::Retire)?;
+                    self.agent_ends(*server, false);
+                }
+            }
+            Fault::Freeze(server) => {
+                let machine = &mut self.machines[*server];
+                if machine.powered && machine.frozen.is_none() {
+                    machine.frozen = Some(Vec::new());
+                }
+            }
+            Fault::KeeperDeath(server) => self.keeper_dies(*server)?,
+            Fault::Cut(cut) => {
+                cut.iter().for_each(|(from, to, path)| self.network.cut(*from, *to, *path));
+            }
+            Fault::Storm(storm) => self.network.storm(*storm),
+            Fault::DiskFull(server) => self.machines[*server].disk.full = true,
+            Fault::WallStep(server, by) => self.machines[*server].clock.wall_offset += by,
+            Fault::ArbiterAway => self.arbiter.away = true,
+            Fault::Break(server, resource) => {
+                self.machines[*server].drivers.broken.insert(resource.clone());
+            }
+            Fault::Die(server, resource) => {
+                if self.machines[*server].drivers.die(resource) {
+                    let message = "ended by itself".into();
+                    let input = Input::ResourceFailed { resource: resource.clone(), message };
+                    self.feed(*server, input)?;
+                }
+            }
+            Fault::Curse(server, resource) => {
+                self.machines[*server].drivers.cursed.insert(resource.clone());
+            }
+            Fault::Stick(server, resource) => {
+                self.machines[*server].drivers.stuck.insert(resource.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn keeper_dies(&mut self, server: usize) -> Result<(), Violation> {
+        if !self.machines[server].powered || self.machines[server].keeper.down {
+            return Ok(());
+        }
+        let keeper = &mut self.machines[server].keeper;
+        *keeper = crate::sim::keeper::Keeper { down: true, ..Default::default() };
+        // Its unit ends what it leaves.
+        self.services_end(server, "died with its keeper")?;
+        self.feed(server, Input::Keeper { present: false })
+    }
+
+    /// Makes whole what was broken.
+    ///
+    /// # Errors
+    ///
+    /// Where a rule is broken at once.
+    pub fn mend(&mut self, fault: &Fault) -> Result<(), Violation> {
+        if self.healed {
+            return Ok(());
+        }
+        self.trace.milestone(self.now, 12, || format!("MENDED {fault:?}"));
+        match fault {
+            Fault::Crash(server) => self.power_on(*server),
+            Fault::PowerLoss => {
+                for server in 0..self.machines.len() {
+                    let epoch = self.machines[server].epoch;
+                    let delay = self.randoms.faults.duration(Duration::ZERO, self.options.timeout * 3);
+                    self.after(delay, Happening::PowerOn { server, epoch });
+                }
+                Ok(())
+            }
+            Fault::AgentKill(server) | Fault::Replace(server) => {
+                self.agent_due_now(*server);
+                Ok(())
+            }
+            Fault::AgentStall(server) => {
+                self.resume_now(*server);
+                Ok(())
+            }
+            Fault::Freeze(server) => {
+                self.thaw_now(*server);
+                Ok(())
+            }
+            Fault::KeeperDeath(server) => {
+                let epoch = self.machines[*server].epoch;
+                self.after(Duration::ZERO, Happening::Keeper { server: *server, epoch });
+                Ok(())
+            }
+            Fault::Cut(cut) => {
+                cut.iter().for_each(|(from, to, path)| self.network.mend(*from, *to, *path));
+                Ok(())
+            }
+            Fault::Storm(_) => {
+                self.network.storm(Storm::default());
+                Ok(())
+            }
+            Fault::DiskFull(server) => {
+                self.machines[*server].disk.full = false;
+                Ok(())
+            }
+            Fault::ArbiterAway => {
+                self.arbiter.away = false;
+                Ok(())
+            }
+            Fault::Curse(server, resource) => {
+                self.machines[*server].drivers.cursed.remove(resource);
+                Ok(())
+            }
+            Fault::Stick(server, resource) => {
+                self.machines[*server].drivers.stuck.remove(resource);
+                Ok(())
+            }
+            Fault::WallStep(..) | Fault::Break(..) | Fault::Die(..) => Ok(()),
+        }
+    }
+
+    fn agent_due_now(&mut self, server: usize) {
+        let epoch = self.machines[server].epoch;
+        self.after(Duration::ZERO, Happening::Agent { server, epoch });
+    }
+
+    fn resume_now(&mut self, server: usize) {
+        if let Some(boot) = self.machines[server].agent.as_ref().map(|agent| agent.boot) {
+            self.after(Duration::ZERO, Happening::Resume { server, boot });
+        }
+    }
+
+    fn thaw_now(&mut self, server: usize) {
+        let epoch = self.machines[server].epoch;
+        self.after(Duration::ZERO, Happening::Thaw { server, epoch });
+    }
+
+    /// All that is broken is made whole, and nothing breaks any more.
+    ///
+    /// # Errors
+    ///
+    /// Where a rule is broken at once.
+    pub fn heal(&mut self) -> Result<(), Violation> {
+        self.trace.milestone(self.now, 13, || "HEALED".into());
+        self.healed = true;
+        self.network.heal();
+        self.arbiter.away = false;
+        self.options.failures = 0;
+        self.options.hangs = 0;
+        self.checkers.excuse_everything();
+        for server in 0..self.machines.len() {
+            self.machines[server].disk.full = false;
+            self.machines[server].drivers.heal();
+            self.thaw_now(server);
+            self.resume_now(server);
+            let epoch = self.machines[server].epoch;
+            if self.machines[server].keeper.down {
+                self.after(Duration::ZERO, Happening::Keeper { server, epoch });
+            }
+            self.after(Duration::ZERO, Happening::PowerOn { server, epoch });
+            self.agent_due_now(server);
+        }
+        Ok(())
+    }
+
+    /// Starts what somebody, or a final action, has ended for good.
+    pub(super) fn revive(&mut self) {
+        for server in 0..self.machines.len() {
+            let machine = &self.machines[server];
+            let epoch = machine.epoch;
+            if !machine.powered {
+                self.after(Duration::ZERO, Happening::PowerOn { server, epoch });
+            } else if machine.agent.is_none() {
+                self.after(Duration::ZERO, Happening::Agent { server, epoch });
+            }
+        }
+    }
+
+    pub(super) fn strike(&mut self) -> Result<(), Violation> {
+        if self.healed {
+            return Ok(());
+        }
+        let gap = self.randoms.faults.duration(Duration::ZERO, self.options.fault_gap * 2);
+        self.after(gap, Happening::Strike);
+        let kinds: Vec<FaultKind> = self.options.faults.iter().copied().collect();
+        let Some(kind) = self.randoms.faults.pick(&kinds).copied() else { return Ok(()) };
+        match self.draw(kind) {
+            Some(Trouble { fault, lasts }) => self.inject(fault, lasts),
+            None => Ok(()),
+        }
+    }
+
+    /// Draws what exactly breaks; nothing where that would not be the kind of fault meant.
+    fn draw(&mut self, kind: FaultKind) -> Option<Trouble> {
+        let timeout = self.options.timeout;
+        let servers = self.machines.len();
+        let server = self.randoms.faults.below(servers as u64) as usize;
+        let fault = match kind {
+            FaultKind::Crash => Fault::Crash(server),
+            FaultKind::IdleCrash => Fault::Crash(self.idle_server()?),
+            FaultKind::PowerLoss => Fault::PowerLoss,
+            FaultKind::AgentKill => Fault::AgentKill(server),
+            FaultKind::AgentStall => Fault::AgentStall(server),
+            FaultKind::Replace => return self.draw_replacement(server),
+            FaultKind::Freeze => Fault::Freeze(server),
+            FaultKind::KeeperDeath => Fault::KeeperDeath(server),
+            FaultKind::PathCut
+            | FaultKind::OneWayCut
+            | FaultKind::Isolate
+            | FaultKind::Split
+            | FaultKind::Mute
+            | FaultKind::Tangle => Fault::Cut(self.draw_cut(kind, server)),
+            FaultKind::Storm => Fault::Storm(Storm {
+                delay: self.randoms.faults.duration(Duration::ZERO, timeout),
+                loss: u32::try_from(self.randoms.faults.below(500)).unwrap_or(0),
+            }),
+            FaultKind::DiskFull => Fault::DiskFull(server),
+            FaultKind::WallStep => {
+                let by = self.randoms.faults.between(0, 7_200_000).cast_signed() - 3_600_000;
+                Fault::WallStep(server, by)
+            }
+            FaultKind::ArbiterAway => Fault::ArbiterAway,
+            FaultKind::Break => Fault::Break(server, self.draw_resource()),
+            FaultKind::Die => Fault::Die(server, self.draw_resource()),
+            FaultKind::Curse => Fault::Curse(server, self.draw_resource()),
+            FaultKind::Stick => Fault::Stick(server, self.draw_resource()),
+        };
+        // Shorter than a time-out, about as long as a lease, or much longer.
+        let longest = *self.randoms.faults.pick(&[1, 2, 3, 12]).unwrap_or(&3);
+        let lasts = self.randoms.faults.duration(timeout / 20, timeout * longest);
+        Some(Trouble { fault, lasts })
+    }
+
+    fn draw_resource(&mut self) -> ResourceName {
+        let group = self.randoms.faults.below(self.options.groups as u64) as usize;
+        let index = self.randoms.faults.below(self.options.resources as u64) as usize;
+        setup::resource_name(group, index).into()
+    }
+
+    fn draw_cut(&mut self, kind: FaultKind, server: usize) -> Vec<(usize, usize, usize)> {
+        let paths = self.options.paths;
+        let all: Vec<usize> = (0..self.machines.len()).collect();
+        let random = &mut self.randoms.faults;
+        let other = (server + 1 + random.below(all.len() as u64 - 1) as usize) % all.len();
+        // In a mild schedule one path always works.
+        let path = if self.options.profile == Profile::Mild {
+            paths - 1
+        } else {
+            random.below(paths as u64) as usize
+        };
+        match kind {
+            FaultKind::PathCut => vec![(server, other, path), (other, server, path)],
+            FaultKind::OneWayCut => vec![(server, other, path)],
+            FaultKind::Mute => links(&[server], &all, paths),
+            FaultKind::Split => {
+                let (one, rest): (Vec<usize>, Vec<usize>) =
+                    all.into_iter().partition(|_| random.chance(500));
+                both_ways(&one, &rest, paths)
+            }
+            FaultKind::Tangle => {
+                let mut tangle = links(&all, &all, paths);
+                let share = u32::try_from(random.between(100, 700)).unwrap_or(300);
+                tangle.retain(|_| random.chance(share));
+                tangle
+            }
+            FaultKind::Isolate
+            | FaultKind::Crash
+            | FaultKind::IdleCrash
+            | FaultKind::PowerLoss
+            | FaultKind::AgentKill
+            | FaultKind::AgentStall
+            | FaultKind::Replace
+            | FaultKind::Freeze
+            | FaultKind::KeeperDeath
+            | FaultKind::Storm
+            | FaultKind::DiskFull
+            | FaultKind::WallStep
+            | FaultKind::ArbiterAway
+            | FaultKind::Break
+            | FaultKind::Die
+            | FaultKind::Curse
+            | FaultKind::Stick => both_ways(&[server], &all, paths),
+        }
+    }
+
+    /// A server that runs nothing while all the others do well, and whose loss may not disturb them.
+    fn idle_server(&mut self) -> Option<usize> {
+        let well = |machine: &super::Machine<N>| {
+            machine.powered && machine.agent.as_ref().is_some_and(|agent| !agent.stalled)
+        };
+        let leader = self.leader()?;
+        if self.options.profile == Profile::Mild
+            && (self.machines.len() < 3 || !self.machines.iter().all(well))
+        {
+            return None;
+        }
+        // The lease arbiter's record outlives the leader, and with it every lease; and a slow
+        // disk or network takes longer than what is left of a lease.
+        let swift = self.options.timeout >= Duration::from_secs(1)
+            && self.options.disk_max <= Duration::from_millis(10)
+            && self.options.delay_max <= Duration::from_millis(3)
+            && self.options.loss == 0;
+        let leader_may = self.options.arbiter == ArbiterKind::Majority && swift
+            || self.options.profile == Profile::Rough;
+        let idle: Vec<usize> = (0..self.machines.len())
+            .filter(|server| self.machines[*server].drivers.active().is_empty())
+            .filter(|server| leader_may || *server != leader)
+            .collect();
+        self.randoms.faults.pick(&idle).copied()
+    }
+
+    fn draw_replacement(&mut self, server: usize) -> Option<Trouble> {
+        let timeout = self.options.timeout;
+        let mild = self.options.profile == Profile::Mild;
+        let all_run = self.machines.iter().all(|machine| machine.agent.is_some());
+        let leads = self.leader().is_none_or(|leader| leader == server);
+        let unfit = leads && self.options.arbiter == ArbiterKind::Lease;
+        if mild && (!all_run || unfit || timeout < Duration::from_secs(1)) {
+            return None;
+        }
+        let longest = if mild { timeout / 4 } else { timeout * 2 };
+        let lasts = self.randoms.faults.duration(Duration::from_millis(20), longest);
+        Some(Trouble { fault: Fault::Replace(server), lasts })
+    }
+}
