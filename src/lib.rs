@@ -6,3 +6,4 @@ pub mod drivers;
 pub mod engine;
 pub mod keeper;
 pub mod server;
+pub mod sim;

@@ -31,7 +31,6 @@ impl<N: Node> World<N> {
         if self.options.profile == Profile::Rough && self.randoms.workload.chance(200) {
             self.revive();
         }
-        let random = &mut self.randoms.workload;
         let servers = self.names.len() as u64;
         // Mostly at the leader: others only say that they do not lead.
         let at = match self.leader().filter(|_| self.randoms.workload.chance(800)) {
