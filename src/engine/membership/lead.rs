@@ -1,0 +1,154 @@
+//! What the leader of an installed view knows: who supports it, what absent servers may hold.
+//!
+//! Decides: how long this leader may act (its authority) and from when on an absent server holds
+//! nothing. It must never take silence for absence, or a record for knowledge: *every* absent
+//! server may hold *every* group (A1).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::super::ids::{BootId, Term};
+use super::super::message::{Report, SelfFence};
+use super::super::model::Arbiter;
+use super::super::time::Instant;
+use super::liveness::Liveness;
+use crate::api::names::ServerName;
+use crate::api::timing::Timing;
+
+/// The leader's volatile state of one view.
+#[derive(Clone, Debug)]
+pub struct Lead {
+    /// The view's term.
+    pub term: Term,
+    /// Its members, the leader included, with the runs of their agents.
+    pub members: BTreeMap<ServerName, BootId>,
+    /// Our own send times that members' answers echoed.
+    pub acks: BTreeMap<ServerName, Instant>,
+    /// Members' own send times, to be echoed to them.
+    pub stamps: BTreeMap<ServerName, Instant>,
+    /// When the arbiter was asked that last said `Held`.
+    pub arbiter_basis: Option<Instant>,
+    /// The present round of renewals, and whether its result was passed on.
+    pub round: Option<(Instant, bool)>,
+    /// Absent servers that may still hold something.
+    pub absent: BTreeMap<ServerName, Absent>,
+    /// What members observe.
+    pub reports: BTreeMap<ServerName, Report>,
+    /// The last order's number.
+    pub sequence: u64,
+}
+
+/// A configured server outside the view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// The last support that any member gave it.
+    pub since: Instant,
+    /// The runs of its agent that got support, by member; `None` where one of them can't name it.
+    pub supported: Option<BTreeSet<BootId>>,
+    /// The run that its keeper said has ended.
+    pub ended: Option<BootId>,
+    /// The largest `selfFence` it advertised.
+    pub self_fence: SelfFence,
+}
+
+/// Whether an absent server may still hold something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freedom {
+    /// It certainly holds nothing.
+    Free,
+    /// It may, until then.
+    Until(Instant),
+    /// It may, and no time ends that: release or fencing must.
+    Never,
+}
+
+impl Absent {
+    /// When it is certain that the server holds nothing.
+    ///
+    /// Its keeper's word counts only for the run that it names: every member's last support must
+    /// have gone to that very run, or a later run might live on support that we don't know of.
+    #[must_use]
+    pub fn freedom(&self, timing: &Timing) -> Freedom {
+        let covers = |boot: BootId| {
+            self.supported.as_ref().is_some_and(|boots| boots.iter().all(|b| *b == boot))
+        };
+        if self.ended.is_some_and(covers) {
+            return Freedom::Free;
+        }
+        match self.self_fence {
+            SelfFence::Within(longest) => {
+                Freedom::Until(self.since + timing.takeover_wait(longest.max(timing.self_fence)))
+            }
+            SelfFence::None => Freedom::Never,
+        }
+    }
+}
+
+impl Lead {
+    /// Since when this leader's right to act is counted; none: it has none.
+    ///
+    /// Majority: the latest time since which more than half of all *configured* servers have
+    /// answered (A16). Otherwise: the arbiter's last `Held`, or all configured servers' answers
+    /// (A5), whichever is later.
+    #[must_use]
+    pub fn authority(
+        &self,
+        now: Instant,
+        me: &ServerName,
+        configured: &[ServerName],
+        arbiter: Arbiter,
+    ) -> Option<Instant> {
+        let mut acks: Vec<Instant> = configured
+            .iter()
+            .filter(|name| *name != me)
+            .filter_map(|name| self.acks.get(name).copied())
+            .collect();
+        acks.sort_unstable_by(|a, b| b.cmp(a));
+        let others = configured.len().saturating_sub(1);
+        let nth = |count: usize| match count {
+            0 => Some(now),
+            count => acks.get(count - 1).copied(),
+        };
+        match arbiter {
+            Arbiter::Majority => nth(configured.len() / 2),
+            Arbiter::External { .. } => self.arbiter_basis.max(nth(others)),
+            Arbiter::None => Some(now),
+        }
+    }
+
+    /// Absent servers that may still hold something, and until when.
+    #[must_use]
+    pub fn unfree(&self, now: Instant, timing: &Timing) -> BTreeMap<ServerName, Freedom> {
+        let mut unfree = BTreeMap::new();
+        for (name, absent) in &self.absent {
+            match absent.freedom(timing) {
+                Freedom::Free => {}
+                Freedom::Until(instant) if now >= instant => {}
+                freedom @ (Freedom::Until(_) | Freedom::Never) => {
+                    unfree.insert(name.clone(), freedom);
+                }
+            }
+        }
+        unfree
+    }
+
+    /// Whether an answer to the present round came from every other member.
+    #[must_use]
+    pub fn all_answered(&self, me: &ServerName) -> bool {
+        let Some((round, _)) = self.round else { return false };
+        let answered = |name: &ServerName| self.acks.get(name).is_some_and(|ack| *ack >= round);
+        self.members.keys().filter(|name| *name != me).all(answered)
+    }
+
+    /// Whether every configured server is a member whose agent we hear.
+    #[must_use]
+    pub fn is_whole(&self, configured: &[ServerName], liveness: &Liveness) -> bool {
+        configured.iter().all(|name| self.members.contains_key(name) && liveness.alive(name))
+    }
+}
+
+/// How long after the basis of an authority its holder may act.
+#[must_use]
+pub fn lease_left(now: Instant, basis: Instant, lease: Duration) -> Duration {
+    lease.saturating_sub(now.since(basis))
+}

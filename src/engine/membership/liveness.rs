@@ -1,0 +1,323 @@
+//! Whom this server hears, and who hears it: two-way liveness over several paths.
+//!
+//! Decides: whether a peer is *alive* (heard on some path within the time-out, and itself hearing
+//! us on some path), and each path's state. A path that is down is a condition and an event, never
+//! a reason to fail over while another works. It must never decide who leads or what runs.
+//! It fails towards "not heard": a packet of an older run of a peer's agent counts for nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::super::ids::{BootId, IncarnationId, Revision, Term};
+use super::super::message::{Heartbeat, PathReport, SelfFence, ViewId};
+use super::super::time::{Instant, Now, WallTime};
+use crate::api::names::{PathName, ServerName};
+
+/// Older runs of a peer that are remembered, so that their late packets are known for what they
+/// are. More runs than this within one packet's life time do not occur.
+const PAST_BOOTS_MAX: usize = 16;
+
+/// What changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A peer is heard in both directions.
+    Heard(ServerName),
+    /// A peer is not heard any more, on any path.
+    Lost(ServerName),
+    /// A peer's agent was started anew.
+    Restarted(ServerName),
+    /// A path to a peer works in both directions.
+    PathUp(ServerName, PathName),
+    /// A path to a peer does not work any more.
+    PathLost(ServerName, PathName),
+}
+
+/// All peers of this server.
+#[derive(Clone, Debug)]
+pub struct Liveness {
+    me: ServerName,
+    timeout: Duration,
+    peers: BTreeMap<ServerName, Peer>,
+}
+
+/// What is known of one peer.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    /// The run of its agent that speaks.
+    pub boot: Option<BootId>,
+    /// Its state folder.
+    pub incarnation: Option<IncarnationId>,
+    /// The view it follows, by its latest heartbeat.
+    pub view: Option<ViewId>,
+    /// The highest term it promised, by its latest heartbeat.
+    pub promised: Option<Term>,
+    /// Its store.
+    pub revision: Revision,
+    /// What ends its services.
+    pub self_fence: Option<SelfFence>,
+    /// Release of its agent.
+    pub version: String,
+    /// Its wall clock minus ours, in milliseconds.
+    pub clock_offset: i64,
+    /// The run that its keeper said has ended.
+    pub ended: Option<BootId>,
+    hears_me: bool,
+    alive: bool,
+    past: Vec<BootId>,
+    paths: BTreeMap<PathName, Path>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Path {
+    heard: Option<Instant>,
+    stamp: Option<Instant>,
+    hears_me: bool,
+    up: bool,
+    since: WallTime,
+    round_trip: Option<Duration>,
+}
+
+impl Liveness {
+    /// Nobody is heard yet.
+    #[must_use]
+    pub fn new(me: ServerName, timeout: Duration) -> Self {
+        Self { me, timeout, peers: BTreeMap::new() }
+    }
+
+    /// Takes the servers, paths and time-out of the spec.
+    pub fn configure(&mut self, servers: &[ServerName], paths: &[PathName], timeout: Duration) {
+        self.timeout = timeout;
+        self.peers.retain(|name, _| servers.contains(name));
+        for name in servers.iter().filter(|name| **name != self.me) {
+            let peer = self.peers.entry(name.clone()).or_default();
+            peer.paths.retain(|path, _| paths.contains(path));
+            for path in paths {
+                peer.paths.entry(path.clone()).or_default();
+            }
+        }
+    }
+
+    /// A peer, if it is configured.
+    #[must_use]
+    pub fn peer(&self, name: &ServerName) -> Option<&Peer> {
+        self.peers.get(name)
+    }
+
+    /// All peers.
+    pub fn peers(&self) -> impl Iterator<Item = (&ServerName, &Peer)> {
+        self.peers.iter()
+    }
+
+    /// Whether a packet of this run of a peer's agent counts: not one of an older run, nor of one
+    /// whose keeper said that it ended.
+    #[must_use]
+    pub fn accepts(&self, from: &ServerName, boot: BootId) -> bool {
+        self.peers
+            .get(from)
+            .is_some_and(|peer| peer.ended != Some(boot) && !peer.past.contains(&boot))
+    }
+
+    /// A packet of any kind came on a path.
+    pub fn on_packet(
+        &mut self,
+        now: Now,
+        from: &ServerName,
+        boot: BootId,
+        path: Option<&PathName>,
+    ) -> Vec<Change> {
+        let Some(peer) = self.peers.get_mut(from) else { return Vec::new() };
+        let mut changes = Vec::new();
+        if peer.boot != Some(boot) {
+            if let Some(past) = peer.boot.replace(boot) {
+                peer.restart(past);
+                changes.push(Change::Restarted(from.clone()));
+            }
+        }
+        if let Some(path) = path.and_then(|path| peer.paths.get_mut(path)) {
+            path.heard = Some(now.instant);
+        }
+        self.settle(now, from, &mut changes);
+        changes
+    }
+
+    /// A heartbeat came; `on_packet` was called for it.
+    pub fn on_heartbeat(
+        &mut self,
+        now: Now,
+        from: &ServerName,
+        heartbeat: &Heartbeat,
+    ) -> Vec<Change> {
+        let me = self.me.clone();
+        let Some(peer) = self.peers.get_mut(from) else { return Vec::new() };
+        if let Some(path) = peer.paths.get_mut(&heartbeat.path) {
+            // Reordered: an older one says nothing new.
+            if path.stamp.is_some_and(|stamp| stamp >= heartbeat.sent) {
+                return Vec::new();
+            }
+            path.stamp = Some(heartbeat.sent);
+            path.hears_me = heartbeat.hears_you;
+            if let Some((mine, held)) = heartbeat.echo {
+                path.round_trip = Some(now.instant.since(mine).saturating_sub(held));
+            }
+        }
+        peer.hears_me = heartbeat.hears.contains(&me);
+        peer.incarnation = Some(heartbeat.incarnation);
+        peer.view = heartbeat.view.clone();
+        peer.promised = Some(heartbeat.promised.clone());
+        peer.revision = heartbeat.revision;
+        peer.self_fence = Some(heartbeat.self_fence);
+        peer.version = heartbeat.version.to_string();
+        peer.clock_offset = heartbeat.wall.0 - now.wall.0;
+        let mut changes = Vec::new();
+        self.settle(now, from, &mut changes);
+        changes
+    }
+
+    /// A keeper said that this run of its server's agent is dead and holds nothing.
+    pub fn on_ended(&mut self, now: Now, from: &ServerName, boot: BootId) -> Vec<Change> {
+        let Some(peer) = self.peers.get_mut(from) else { return Vec::new() };
+        // Only the run that speaks, or spoke last, may be declared dead: a late farewell of an
+        // older run says nothing about its successor.
+        if peer.boot.is_some_and(|present| present != boot) {
+            return Vec::new();
+        }
+        peer.ended = Some(boot);
+        peer.silence();
+        let mut changes = Vec::new();
+        self.settle(now, from, &mut changes);
+        changes
+    }
+
+    /// A peer named a term that it promised.
+    pub fn note_promised(&mut self, from: &ServerName, term: &Term) {
+        if let Some(peer) = self.peers.get_mut(from) {
+            if peer.promised.as_ref().is_none_or(|promised| promised < term) {
+                peer.promised = Some(term.clone());
+            }
+        }
+    }
+
+    /// Time passed.
+    pub fn expire(&mut self, now: Now) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let names: Vec<ServerName> = self.peers.keys().cloned().collect();
+        for name in names {
+            self.settle(now, &name, &mut changes);
+        }
+        changes
+    }
+
+    /// When the next path, and with it perhaps a peer, goes silent for too long.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Instant> {
+        self.peers
+            .values()
+            .flat_map(|peer| peer.paths.values())
+            .filter_map(|path| path.heard)
+            .map(|heard| heard + self.timeout)
+            .min()
+    }
+
+    /// Whether a peer is heard and hears us. We always hear ourselves.
+    #[must_use]
+    pub fn alive(&self, name: &ServerName) -> bool {
+        *name == self.me || self.peers.get(name).is_some_and(|peer| peer.alive)
+    }
+
+    /// Peers whose packets arrive, whether or not ours do.
+    #[must_use]
+    pub fn heard(&self) -> BTreeSet<ServerName> {
+        let heard = |peer: &Peer| peer.paths.values().any(|path| path.heard.is_some());
+        self.peers.iter().filter(|(_, peer)| heard(peer)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whether a peer's packets arrive on a path.
+    #[must_use]
+    pub fn hears_on(&self, name: &ServerName, path: &PathName) -> bool {
+        self.path(name, path).is_some_and(|path| path.heard.is_some())
+    }
+
+    /// The peer's latest stamp on a path, to be echoed, and how long ago it came.
+    #[must_use]
+    pub fn echo(
+        &self,
+        now: Instant,
+        name: &ServerName,
+        path: &PathName,
+    ) -> Option<(Instant, Duration)> {
+        let path = self.path(name, path)?;
+        Some((path.stamp?, now.since(path.heard?)))
+    }
+
+    /// Every path as it stands.
+    #[must_use]
+    pub fn report(&self) -> Vec<PathReport> {
+        let report = |(peer, state): (&ServerName, &Peer)| {
+            let peer = peer.clone();
+            let entry = move |(path, state): (&PathName, &Path)| PathReport {
+                peer: peer.clone(),
+                path: path.clone(),
+                up: state.up,
+                round_trip: state.round_trip,
+                since: state.since,
+            };
+            state.paths.iter().map(entry).collect::<Vec<_>>()
+        };
+        self.peers.iter().flat_map(report).collect()
+    }
+
+    fn path(&self, name: &ServerName, path: &PathName) -> Option<&Path> {
+        self.peers.get(name)?.paths.get(path)
+    }
+
+    fn settle(&mut self, now: Now, name: &ServerName, changes: &mut Vec<Change>) {
+        let timeout = self.timeout;
+        let Some(peer) = self.peers.get_mut(name) else { return };
+        for (path_name, path) in &mut peer.paths {
+            if path.heard.is_some_and(|heard| now.instant.since(heard) >= timeout) {
+                path.heard = None;
+                path.hears_me = false;
+            }
+            let up = path.heard.is_some() && path.hears_me;
+            if up != path.up {
+                path.up = up;
+                path.since = now.wall;
+                let change = if up { Change::PathUp } else { Change::PathLost };
+                changes.push(change(name.clone(), path_name.clone()));
+            }
+        }
+        let heard = peer.paths.values().any(|path| path.heard.is_some());
+        if !heard {
+            peer.hears_me = false;
+        }
+        let alive = heard && peer.hears_me;
+        if alive != peer.alive {
+            peer.alive = alive;
+            let change = if alive { Change::Heard } else { Change::Lost };
+            changes.push(change(name.clone()));
+        }
+    }
+}
+
+impl Peer {
+    fn restart(&mut self, past: BootId) {
+        self.past.push(past);
+        if self.past.len() > PAST_BOOTS_MAX {
+            self.past.remove(0);
+        }
+        self.silence();
+        for path in self.paths.values_mut() {
+            path.stamp = None;
+        }
+        self.view = None;
+    }
+
+    fn silence(&mut self) {
+        self.hears_me = false;
+        self.view = None;
+        for path in self.paths.values_mut() {
+            path.heard = None;
+            path.hears_me = false;
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Who lives, what was promised, who leads.
+
+pub mod lead;
+pub mod liveness;
+pub mod proposal;
+pub mod support;
+pub mod view;

@@ -1,0 +1,343 @@
+//! One server's engine: everything composed, one input at a time.
+//!
+//! Decides nothing itself: it hands each input to the part that does, first making sure that no
+//! part acts on a lease that time has ended. It fails towards isolation: without a live lease it
+//! starts nothing and has the keeper end what runs.
+
+mod election;
+mod events;
+mod following;
+mod heartbeat;
+mod installing;
+mod leading;
+mod orders;
+mod power;
+mod running;
+mod storing;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::durable::{Durable, Identity};
+use super::effect::{Effect, Record, WriteError};
+use super::group::Groups;
+use super::ids::{ActionId, ActionIds, Term};
+use super::input::Input;
+use super::membership::lead::Lead;
+use super::membership::liveness::Liveness;
+use super::membership::proposal::{PreVoteRound, Proposal};
+use super::membership::support::Support;
+use super::membership::view::{Lease, View};
+use super::message::{Message, SelfFence};
+use super::model::{CompileError, Model, compile};
+use super::recovery::Monitors;
+use super::time::{Instant, Now};
+use crate::api::names::{PathName, ServerName};
+use crate::api::timing::Timing;
+
+use events::Chronicle;
+use leading::Leadership;
+use storing::Store;
+
+/// The engine of one server.
+#[derive(Debug)]
+pub struct Engine {
+    identity: Identity,
+    now: Now,
+    boot: Instant,
+    durable: Durable,
+    model: Arc<Model>,
+    /// The highest term promised; on disk once `durable.promised` equals it.
+    promised: Term,
+    /// A restarted server follows nobody until it promises anew (A3).
+    must_rejoin: bool,
+    liveness: Liveness,
+    support: Support,
+    view: Option<View>,
+    lease: Lease,
+    /// When the last renewal was accepted.
+    renewed: Option<Instant>,
+    pre_vote: Option<PreVoteRound>,
+    pre_vote_rounds: u64,
+    proposal: Option<Proposal>,
+    leadership: Option<Leadership>,
+    store: Store,
+    groups: Groups,
+    monitors: Monitors,
+    keeper: Option<bool>,
+    retired: bool,
+    /// Power actions that wait for their record.
+    out_of_service: bool,
+    report_version: u64,
+    report_sent: Option<(u64, Instant)>,
+    next_tick: Instant,
+    ids: ActionIds,
+    awaiting_disk: BTreeMap<ActionId, AfterPersist>,
+    effects: VecDeque<Effect>,
+    chronicle: Chronicle,
+}
+
+/// What goes on once a record is on disk.
+#[derive(Clone, Debug)]
+enum AfterPersist {
+    Promise { to: ServerName, term: Term, members: Vec<ServerName>, record: Record },
+    Propose { term: Term, record: Record },
+    SelfFence { record: Record },
+    Store { term: Term, leader: ServerName, record: Record },
+    FinalAction { action: super::effect::PowerAction, record: Record },
+}
+
+impl Engine {
+    /// The engine of a server whose agent starts now.
+    ///
+    /// # Errors
+    /// When what is on disk does not make a spec.
+    pub fn new(identity: Identity, durable: Durable, now: Now) -> Result<Self, CompileError> {
+        let model = Arc::new(compile(&durable.objects, durable.revision)?);
+        let cluster = &model.cluster;
+        let mut liveness = Liveness::new(identity.server.clone(), cluster.timing.timeout);
+        liveness.configure(&cluster.servers, &cluster.paths, cluster.timing.timeout);
+        let mut engine = Self {
+            now,
+            boot: now.instant,
+            promised: durable.promised.clone(),
+            must_rejoin: true,
+            liveness,
+            support: Support::new(now.instant),
+            view: None,
+            lease: Lease::default(),
+            renewed: None,
+            pre_vote: None,
+            pre_vote_rounds: 0,
+            proposal: None,
+            leadership: None,
+            store: Store::new(durable.revision),
+            groups: Groups::new(identity.server.clone()),
+            monitors: Monitors::new(identity.server.clone()),
+            keeper: None,
+            retired: false,
+            out_of_service: false,
+            report_version: 0,
+            report_sent: None,
+            next_tick: now.instant,
+            ids: ActionIds::default(),
+            awaiting_disk: BTreeMap::new(),
+            effects: VecDeque::new(),
+            chronicle: Chronicle::new(identity.server.clone()),
+            identity,
+            durable,
+            model,
+        };
+        engine.adopt_model();
+        Ok(engine)
+    }
+
+    /// Takes one input.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        self.now = Now { instant: now.instant.max(self.now.instant), wall: now.wall };
+        self.expire_lease();
+        match input {
+            Input::Timer => {}
+            Input::Received { path, envelope } => self.on_received(path.as_ref(), *envelope),
+            Input::Persisted { id, result } => self.on_persisted(id, result),
+            Input::Verdict { id, verdict, handover, message } => {
+                self.on_verdict(id, verdict, handover, &message);
+            }
+            Input::ResourceDone { id, outcome } => {
+                self.groups.on_resource_done(self.now, id, outcome, &mut self.ids);
+            }
+            Input::ResourceFailed { resource, message } => {
+                self.groups.on_resource_failed(self.now, &resource, message, &mut self.ids);
+            }
+            Input::Checked { id, result, message } => {
+                self.monitors.on_checked(self.now, id, result, message, &mut self.ids);
+            }
+            Input::ScriptDone { id, exit_code } => {
+                self.monitors.on_script_done(self.now, id, exit_code, &mut self.ids);
+            }
+            Input::Keeper { present } => self.on_keeper(present),
+            Input::Write { id, after, changes } => self.on_write(id, after, changes),
+            Input::Retire => self.retired = true,
+        }
+        self.advance();
+    }
+
+    /// The next thing to do.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When to call [`Engine::handle`] with `Input::Timer` at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let lease = self.timing().lease;
+        [
+            Some(self.next_tick),
+            self.lease.until(lease),
+            self.liveness.next_expiry(),
+            self.groups.poll_timeout(),
+            self.monitors.poll_timeout(),
+            self.next_freedom(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        // What is already due waits for the next tick at most: never a busy loop.
+        .map(|at| if at <= self.now.instant { self.now.instant + MINIMUM_WAIT } else { at })
+    }
+
+    /// Who this engine is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// What it has on disk.
+    #[must_use]
+    pub fn durable(&self) -> &Durable {
+        &self.durable
+    }
+
+    /// The spec it works with.
+    #[must_use]
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// The view it follows, if any.
+    #[must_use]
+    pub fn view(&self) -> Option<&View> {
+        self.view.as_ref()
+    }
+
+    /// Until when it may act, if it may.
+    #[must_use]
+    pub fn lease_until(&self) -> Option<Instant> {
+        self.lease.until(self.timing().lease).filter(|until| self.now.instant < *until)
+    }
+
+    /// Whether it leads an installed view and may act.
+    #[must_use]
+    pub fn leading(&self) -> bool {
+        self.leadership.is_some() && self.lease_live()
+    }
+
+    /// Lets time and everything that waited take their course.
+    fn advance(&mut self) {
+        let changes = self.liveness.expire(self.now);
+        self.on_liveness(changes);
+        self.groups.handle_timeout(self.now, &mut self.ids);
+        self.monitors.handle_timeout(self.now, &mut self.ids);
+        if self.now.instant >= self.next_tick {
+            self.next_tick = self.now.instant + self.timing().interval;
+            self.tick();
+        }
+        self.consider_view();
+        self.lead_on();
+        self.run_on();
+    }
+
+    fn tick(&mut self) {
+        self.send_heartbeats();
+        self.lead_tick();
+        self.store_tick();
+    }
+
+    fn me(&self) -> &ServerName {
+        &self.identity.server
+    }
+
+    fn timing(&self) -> Timing {
+        self.model.cluster.timing
+    }
+
+    fn lease_live(&self) -> bool {
+        self.lease.live(self.now.instant, self.timing().lease)
+    }
+
+    fn self_fence(&self) -> SelfFence {
+        // Before a keeper was met nothing can have been started.
+        match self.keeper {
+            None | Some(true) => SelfFence::Within(self.timing().self_fence),
+            Some(false) => SelfFence::None,
+        }
+    }
+
+    /// Sends to the run of the peer's agent that speaks now.
+    fn send(&mut self, to: &ServerName, message: Message) {
+        let to_boot = self.liveness.peer(to).and_then(|peer| peer.boot);
+        self.effects.push_back(Effect::Send { to: to.clone(), to_boot, path: None, message });
+    }
+
+    fn send_on(&mut self, to: &ServerName, path: &PathName, message: Message) {
+        let path = Some(path.clone());
+        self.effects.push_back(Effect::Send { to: to.clone(), to_boot: None, path, message });
+    }
+
+    fn persist(&mut self, record: Record, after: AfterPersist) {
+        let id = self.ids.next_id();
+        self.awaiting_disk.insert(id, after);
+        self.effects.push_back(Effect::Persist { id, record });
+    }
+
+    fn on_persisted(&mut self, id: ActionId, result: Result<(), String>) {
+        let Some(after) = self.awaiting_disk.remove(&id) else { return };
+        if let Err(error) = result {
+            self.on_persist_failed(after, &error);
+            return;
+        }
+        match after {
+            AfterPersist::Promise { to, term, members, record } => {
+                self.durable.apply(&record);
+                self.on_promised(&to, &term, &members);
+            }
+            AfterPersist::Propose { term, record } => {
+                self.durable.apply(&record);
+                self.on_proposed(&term);
+            }
+            AfterPersist::SelfFence { record } => self.durable.apply(&record),
+            AfterPersist::Store { term, leader, record } => {
+                self.durable.apply(&record);
+                self.on_stored(&term, &leader);
+            }
+            AfterPersist::FinalAction { action, record } => {
+                self.durable.apply(&record);
+                self.effects.push_back(Effect::Power { action });
+            }
+        }
+    }
+
+    /// Nothing that depended on the record goes on; whoever asked for it asks again.
+    fn on_persist_failed(&mut self, after: AfterPersist, error: &str) {
+        self.event_about_me("PersistFailed", &[("error", error)], &[]);
+        match after {
+            AfterPersist::Promise { term, .. } => {
+                if self.promised == term {
+                    self.promised = self.durable.promised.clone();
+                }
+            }
+            AfterPersist::Propose { term, .. } => {
+                if self.promised == term {
+                    self.promised = self.durable.promised.clone();
+                }
+                self.proposal = self.proposal.take().filter(|proposal| proposal.term != term);
+            }
+            AfterPersist::SelfFence { .. } => {}
+            AfterPersist::Store { term, leader, .. } => {
+                self.on_store_failed(&term, &leader, error);
+            }
+            // A machine that can't write is ended all the same: the guard forgets one.
+            AfterPersist::FinalAction { action, .. } => {
+                self.effects.push_back(Effect::Power { action });
+            }
+        }
+    }
+
+    fn write_done(&mut self, id: ActionId, result: Result<super::ids::Revision, WriteError>) {
+        self.effects.push_back(Effect::WriteDone { id, result });
+    }
+}
+
+/// Shortest time until the next timer: a deadline that is due but waits for another input must not
+/// make the shell spin.
+const MINIMUM_WAIT: std::time::Duration = std::time::Duration::from_millis(1);

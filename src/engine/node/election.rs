@@ -1,0 +1,325 @@
+//! From "nobody leads" or "the members changed" to promises (design.md 3.1).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{AfterPersist, Engine};
+use crate::api::names::ServerName;
+use crate::engine::effect::Record;
+use crate::engine::ids::{BootId, Term};
+use crate::engine::membership::proposal::{ArbiterStep, PreVoteRound, Proposal};
+use crate::engine::message::{Message, Nack, PreVote, PreVoteReply, Promise, Propose};
+use crate::engine::model::Arbiter;
+
+impl Engine {
+    /// The leader that this server follows and hears, or itself while it may act.
+    ///
+    /// A member stays with it (A14). What counts is that the leader is *heard*, not that the lease
+    /// is live: the lease outlasts the time-out so that a view change fits into it, and a member
+    /// that promised nobody until its lease ended would lose its groups at every change of leader.
+    pub(super) fn live_leader(&self) -> Option<&ServerName> {
+        let view = self.view.as_ref()?;
+        if view.leader == *self.me() {
+            return self.leading().then_some(&view.leader);
+        }
+        let fresh = self
+            .renewed
+            .is_some_and(|renewed| self.now.instant.since(renewed) < self.timing().timeout);
+        let same_run =
+            self.liveness.peer(&view.leader)?.boot.is_some_and(|boot| boot == view.leader_boot);
+        (fresh && same_run && self.liveness.alive(&view.leader)).then_some(&view.leader)
+    }
+
+    pub(super) fn consider_view(&mut self) {
+        if self.retired || self.out_of_service {
+            return;
+        }
+        if self.proposal.is_some() {
+            self.drive_proposal();
+            return;
+        }
+        let members = self.live_members();
+        if let Some(leadership) = &self.leadership {
+            if self.lease_live() && self.view_is_outdated(&leadership.lead.members, &members) {
+                self.propose(members);
+            }
+            return;
+        }
+        if self.live_leader().is_some() {
+            self.pre_vote = None;
+            return;
+        }
+        let first = self.model.cluster.servers.iter().find(|name| members.contains_key(*name));
+        if first == Some(self.me()) && self.could_be_held(&members) {
+            self.pre_vote_for(members);
+        } else {
+            self.pre_vote = None;
+        }
+    }
+
+    fn view_is_outdated(
+        &self,
+        present: &BTreeMap<ServerName, BootId>,
+        members: &BTreeMap<ServerName, BootId>,
+    ) -> bool {
+        if present != members {
+            return self.could_be_held(members);
+        }
+        // A member that promised a term which was never installed is deaf to this view: only a
+        // higher one reaches it.
+        let Some(view) = &self.view else { return false };
+        members.keys().filter_map(|name| self.liveness.peer(name)?.promised.as_ref()).any(
+            |promised| *promised > view.term && promised.proposer != *self.me(),
+        )
+    }
+
+    /// Whether it makes sense to propose these members: half of the servers or fewer can never be
+    /// a majority, and a proposal would only make others deaf.
+    fn could_be_held(&self, members: &BTreeMap<ServerName, BootId>) -> bool {
+        match self.model.cluster.arbiter {
+            Arbiter::Majority => 2 * members.len() > self.model.cluster.servers.len(),
+            Arbiter::External { .. } | Arbiter::None => true,
+        }
+    }
+
+    fn pre_vote_for(&mut self, members: BTreeMap<ServerName, BootId>) {
+        let due = match &self.pre_vote {
+            None => true,
+            Some(round) => {
+                round.members != members
+                    || self.now.instant.since(round.asked) >= self.timing().interval
+            }
+        };
+        if due {
+            self.pre_vote_rounds += 1;
+            let round = self.pre_vote_rounds;
+            let asked = self.now.instant;
+            for peer in members.keys().filter(|name| *name != self.me()).cloned().collect::<Vec<_>>()
+            {
+                self.send(&peer, Message::PreVote(PreVote { round }));
+            }
+            let granted = BTreeSet::new();
+            self.pre_vote = Some(PreVoteRound { round, asked, members, granted });
+        }
+        self.finish_pre_vote();
+    }
+
+    pub(super) fn on_pre_vote(&mut self, from: &ServerName, ask: &PreVote) {
+        let hears_leader = self.live_leader().filter(|leader| *leader != from).cloned();
+        let promised = self.promised.clone();
+        let reply = PreVoteReply { round: ask.round, hears_leader, promised };
+        self.send(from, Message::PreVoteReply(reply));
+    }
+
+    pub(super) fn on_pre_vote_reply(&mut self, from: &ServerName, reply: &PreVoteReply) {
+        let Some(round) = &mut self.pre_vote else { return };
+        if round.round == reply.round && reply.hears_leader.is_none() {
+            round.granted.insert(from.clone());
+        }
+        self.finish_pre_vote();
+    }
+
+    fn finish_pre_vote(&mut self) {
+        let me = self.me().clone();
+        let Some(round) = &self.pre_vote else { return };
+        let all = round.members.keys().all(|name| *name == me || round.granted.contains(name));
+        if all {
+            let members = round.members.clone();
+            self.pre_vote = None;
+            self.propose(members);
+        }
+    }
+
+    /// Proposes a term above every one that is known, persisted before anybody sees it (A6).
+    pub(super) fn propose(&mut self, members: BTreeMap<ServerName, BootId>) {
+        let highest = self
+            .liveness
+            .peers()
+            .filter_map(|(_, peer)| peer.promised.as_ref())
+            .map(|term| term.number)
+            .chain([self.promised.number])
+            .max()
+            .unwrap_or(0);
+        let term = Term { number: highest + 1, proposer: self.me().clone() };
+        self.promised = term.clone();
+        let names: Vec<&str> = members.keys().map(ServerName::as_str).collect();
+        let (text, names) = (term.to_string(), names.join(", "));
+        let causes = self.view_change_causes(&members);
+        let number = self.event_about_cluster(
+            "ViewProposed",
+            &[("term", &text), ("members", &names), ("server", self.me().clone().as_str())],
+            &causes,
+        );
+        self.chronicle.remember("proposed", number);
+        self.proposal = Some(Proposal {
+            term: term.clone(),
+            members,
+            persisted: false,
+            first_sent: None,
+            last_sent: None,
+            promises: BTreeMap::new(),
+            arbiter: ArbiterStep::NotAsked,
+            fetching: None,
+        });
+        let record = Record::Promised(term.clone());
+        self.persist(record.clone(), AfterPersist::Propose { term, record });
+    }
+
+    fn view_change_causes(&self, members: &BTreeMap<ServerName, BootId>) -> Vec<Option<u64>> {
+        self.model
+            .cluster
+            .servers
+            .iter()
+            .filter(|name| !members.contains_key(*name))
+            .map(|name| self.chronicle.recall(&format!("lost/{name}")))
+            .collect()
+    }
+
+    pub(super) fn on_proposed(&mut self, term: &Term) {
+        let Some(proposal) = &mut self.proposal else { return };
+        if proposal.term == *term {
+            proposal.persisted = true;
+            self.must_rejoin = false;
+            self.drive_proposal();
+        }
+    }
+
+    /// An open proposal is finished or replaced by a higher one.
+    fn drive_proposal(&mut self) {
+        let live = self.live_members();
+        let now = self.now.instant;
+        let interval = self.timing().interval;
+        let me = self.me().clone();
+        let Some(proposal) = &mut self.proposal else { return };
+        let stale = proposal.members.iter().any(|(name, boot)| live.get(name) != Some(boot));
+        if stale {
+            if self.leadership.is_none() && !self.could_be_held(&live) {
+                self.proposal = None;
+            } else if self.could_be_held(&live) {
+                self.propose(live);
+            }
+            return;
+        }
+        let due = proposal.last_sent.is_none_or(|last| now.since(last) >= interval);
+        if proposal.persisted && due && !proposal.complete(&me) {
+            proposal.last_sent = Some(now);
+            proposal.first_sent.get_or_insert(now);
+            let term = proposal.term.clone();
+            let members: Vec<ServerName> = proposal.members.keys().cloned().collect();
+            let missing: Vec<ServerName> = proposal.missing(&me).cloned().collect();
+            for peer in missing {
+                let propose = Propose { term: term.clone(), members: members.clone() };
+                self.send(&peer, Message::Propose(propose));
+            }
+        }
+        self.try_install();
+    }
+
+    pub(super) fn on_propose(&mut self, from: &ServerName, propose: &Propose) {
+        let addressed = propose.term.proposer == *from && propose.members.contains(self.me());
+        if !addressed {
+            return;
+        }
+        let again = propose.term == self.durable.promised && propose.term == self.promised;
+        if again {
+            self.send_promise(from, &propose.term, &propose.members);
+            return;
+        }
+        if propose.term == self.promised {
+            return; // On its way to the disk.
+        }
+        let stays = self.live_leader().is_some_and(|leader| leader != from) && !self.yields_to(from);
+        if propose.term < self.promised || stays || self.retired || self.out_of_service {
+            let promised = self.promised.clone();
+            let nack = Nack { term: propose.term.clone(), promised };
+            self.send(from, Message::Nack(nack));
+            return;
+        }
+        self.promised = propose.term.clone();
+        let record = Record::Promised(propose.term.clone());
+        let after = AfterPersist::Promise {
+            to: from.clone(),
+            term: propose.term.clone(),
+            members: propose.members.clone(),
+            record: record.clone(),
+        };
+        self.persist(record, after);
+    }
+
+    /// Two leaders that meet: after a non-exclusive arbiter let both act, the one of lower
+    /// priority follows the other. Following is never unsafe; stickiness only spares view changes.
+    fn yields_to(&self, other: &ServerName) -> bool {
+        let leads = |peer: &crate::engine::membership::liveness::Peer| {
+            peer.view.as_ref().is_some_and(|view| view.leader == *other)
+        };
+        self.leadership.is_some()
+            && self.liveness.peer(other).is_some_and(leads)
+            && self.model.priority(other) < self.model.priority(self.me())
+    }
+
+    pub(super) fn on_promised(&mut self, to: &ServerName, term: &Term, members: &[ServerName]) {
+        if self.promised != *term {
+            return; // A higher one came in between.
+        }
+        self.must_rejoin = false;
+        self.pre_vote = None;
+        self.proposal = None;
+        if self.leadership.is_some() {
+            self.drop_leadership();
+        }
+        self.send_promise(to, term, members);
+    }
+
+    fn send_promise(&mut self, to: &ServerName, term: &Term, members: &[ServerName]) {
+        let boot = self.liveness.peer(to).and_then(|peer| peer.boot);
+        self.support.give(self.now.instant, to, boot);
+        let promise = self.own_promise(term, members);
+        self.send(to, Message::Promise(Box::new(promise)));
+    }
+
+    /// This server's report for a view of these members, as it stands now (A7, A11).
+    pub(super) fn own_promise(&self, term: &Term, members: &[ServerName]) -> Promise {
+        let absent = || self.model.cluster.servers.iter().filter(|name| !members.contains(*name));
+        let now = self.now.instant;
+        Promise {
+            term: term.clone(),
+            sent: now,
+            holds: self.not_certainly_stopped(),
+            gave: absent().map(|name| (name.clone(), self.support.report(now, name))).collect(),
+            self_fence_of: absent()
+                .map(|name| (name.clone(), self.self_fence_known(name)))
+                .collect(),
+            ended: absent()
+                .filter_map(|name| Some((name.clone(), self.liveness.peer(name)?.ended?)))
+                .collect(),
+            revision: self.durable.revision,
+            started: self.view.as_ref().is_some_and(|view| view.started),
+        }
+    }
+
+    pub(super) fn on_promise(&mut self, from: &ServerName, promise: Promise) {
+        let now = self.now.instant;
+        let Some(proposal) = &mut self.proposal else { return };
+        if proposal.term != promise.term || !proposal.members.contains_key(from) {
+            return;
+        }
+        proposal.promises.insert(from.clone(), (now, promise));
+        self.drive_proposal();
+    }
+
+    pub(super) fn on_nack(&mut self, from: &ServerName, nack: &Nack) {
+        let Some(proposal) = &self.proposal else { return };
+        if proposal.term != nack.term || !proposal.members.contains_key(from) {
+            return;
+        }
+        if nack.promised > proposal.term {
+            let members = self.live_members();
+            self.liveness.note_promised(from, &nack.promised);
+            if self.could_be_held(&members) {
+                self.propose(members);
+            }
+        } else if self.leadership.is_none() {
+            // It hears a live leader: that one will propose above our term.
+            self.proposal = None;
+        }
+    }
+}

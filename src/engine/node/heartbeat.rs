@@ -1,0 +1,171 @@
+//! Heartbeats out, packets in.
+
+use std::collections::BTreeMap;
+
+use super::{AfterPersist, Engine};
+use crate::api::names::{PathName, ServerName};
+use crate::engine::effect::Record;
+use crate::engine::ids::BootId;
+use crate::engine::membership::liveness::Change;
+use crate::engine::message::{Envelope, Heartbeat, Message, SelfFence};
+
+impl Engine {
+    pub(super) fn send_heartbeats(&mut self) {
+        let paths = self.model.cluster.paths.clone();
+        let hears: Vec<ServerName> = self.liveness.heard().into_iter().collect();
+        let peers: Vec<ServerName> = self.liveness.peers().map(|(name, _)| name.clone()).collect();
+        for peer in &peers {
+            for path in &paths {
+                let heartbeat = Heartbeat {
+                    path: path.clone(),
+                    sent: self.now.instant,
+                    echo: self.liveness.echo(self.now.instant, peer, path),
+                    hears: hears.clone(),
+                    hears_you: self.liveness.hears_on(peer, path),
+                    incarnation: self.identity.incarnation,
+                    view: self.view.as_ref().filter(|_| self.lease_live()).map(|view| view.id()),
+                    promised: self.durable.promised.clone(),
+                    revision: self.durable.revision,
+                    self_fence: self.self_fence(),
+                    wall: self.now.wall,
+                    version: self.identity.version.clone(),
+                };
+                self.send_on(peer, path, Message::Heartbeat(Box::new(heartbeat)));
+            }
+        }
+    }
+
+    pub(super) fn on_received(&mut self, path: Option<&PathName>, envelope: Envelope) {
+        let Envelope { from, boot, to, to_boot, message } = envelope;
+        let foreign = to != *self.me()
+            || to_boot.is_some_and(|boot| boot != self.identity.boot)
+            || !self.liveness.accepts(&from, boot);
+        if foreign {
+            return;
+        }
+        if let Message::Ended(ended) = message {
+            self.on_ended(&from, ended.boot);
+            return;
+        }
+        let changes = self.liveness.on_packet(self.now, &from, boot, path);
+        self.on_liveness(changes);
+        match message {
+            Message::Heartbeat(heartbeat) => self.on_heartbeat(&from, &heartbeat),
+            Message::PreVote(ask) => self.on_pre_vote(&from, &ask),
+            Message::PreVoteReply(reply) => self.on_pre_vote_reply(&from, &reply),
+            Message::Propose(propose) => self.on_propose(&from, &propose),
+            Message::Promise(promise) => self.on_promise(&from, *promise),
+            Message::Nack(nack) => self.on_nack(&from, &nack),
+            Message::Renew(renew) => self.on_renew(&from, boot, *renew),
+            Message::Ack(ack) => self.on_ack(&from, *ack),
+            Message::StoreAppend(append) => self.on_store_append(&from, append),
+            Message::StoreSnapshot(snapshot) => self.on_store_snapshot(&from, snapshot),
+            Message::StoreAppended(appended) => self.on_store_appended(&from, &appended),
+            Message::StoreFetch(fetch) => self.on_store_fetch(&from, &fetch),
+            Message::Report(report) => self.on_report(&from, *report),
+            // Handled above: a farewell is no sign of life.
+            Message::Ended(_) => {}
+        }
+    }
+
+    fn on_heartbeat(&mut self, from: &ServerName, heartbeat: &Heartbeat) {
+        let changes = self.liveness.on_heartbeat(self.now, from, heartbeat);
+        self.on_liveness(changes);
+        let known = self.durable.self_fence_of.get(from);
+        let member = self.view.as_ref().is_some_and(|view| view.members.contains(from));
+        // A larger one counts at once (`None` is the largest: nothing ends its services by itself),
+        // a smaller one only from a member of the installed view: that one lives by our renewals.
+        let news = known.is_none_or(|known| {
+            heartbeat.self_fence > *known || member && heartbeat.self_fence < *known
+        });
+        if news {
+            let pending = self.awaiting_disk.values().any(|after| {
+                matches!(after, AfterPersist::SelfFence { record: Record::SelfFence(server, _) }
+                    if server == from)
+            });
+            if !pending {
+                let record = Record::SelfFence(from.clone(), heartbeat.self_fence);
+                self.persist(record.clone(), AfterPersist::SelfFence { record });
+            }
+        }
+    }
+
+    fn on_ended(&mut self, from: &ServerName, boot: BootId) {
+        let changes = self.liveness.on_ended(self.now, from, boot);
+        if changes.is_empty() && self.liveness.peer(from).is_none_or(|p| p.ended != Some(boot)) {
+            return;
+        }
+        if !changes.is_empty() {
+            let about = [("server", from.as_str())];
+            let number = self.event("Server", from.as_str(), "AgentEnded", &about, &[]);
+            self.chronicle.remember(&format!("lost/{from}"), number);
+        }
+        if let Some(leadership) = &mut self.leadership {
+            if let Some(absent) = leadership.lead.absent.get_mut(from) {
+                absent.ended = Some(boot);
+                leadership.dirty = true;
+            }
+        }
+        self.on_liveness(changes);
+    }
+
+    pub(super) fn on_liveness(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Heard(server) => {
+                    let name = server.as_str();
+                    self.event("Server", name, "ServerHeard", &[("server", name)], &[]);
+                }
+                Change::Lost(server) => self.note_lost(&server),
+                Change::Restarted(server) => {
+                    let name = server.as_str();
+                    self.event("Server", name, "AgentRestarted", &[("server", name)], &[]);
+                }
+                Change::PathUp(server, path) => self.note_path(&server, &path, "PathRestored"),
+                Change::PathLost(server, path) => self.note_path(&server, &path, "PathLost"),
+            }
+            self.report_version += 1;
+        }
+    }
+
+    fn note_lost(&mut self, server: &ServerName) {
+        let timeout = format!("{:?}", self.timing().timeout);
+        let paths: Vec<&str> = self.model.cluster.paths.iter().map(PathName::as_str).collect();
+        let paths = paths.join(", ");
+        let name = server.as_str();
+        let parameters = [("server", name), ("paths", &*paths), ("timeout", &*timeout)];
+        let ended = self.chronicle.recall(&format!("lost/{server}"));
+        let already = self.liveness.peer(server).is_some_and(|peer| peer.ended == peer.boot);
+        if already && ended.is_some() {
+            return;
+        }
+        let number = self.event("Server", name, "ServerLost", &parameters, &[]);
+        self.chronicle.remember(&format!("lost/{server}"), number);
+    }
+
+    fn note_path(&mut self, server: &ServerName, path: &PathName, reason: &str) {
+        let parameters = [("server", server.as_str()), ("path", path.as_str())];
+        self.event("Server", server.as_str(), reason, &parameters, &[]);
+    }
+
+    /// Live servers, this one included, with the runs of their agents.
+    pub(super) fn live_members(&self) -> BTreeMap<ServerName, BootId> {
+        let mut members = BTreeMap::new();
+        for server in &self.model.cluster.servers {
+            if server == self.me() {
+                members.insert(server.clone(), self.identity.boot);
+            } else if self.liveness.alive(server) {
+                if let Some(boot) = self.liveness.peer(server).and_then(|peer| peer.boot) {
+                    members.insert(server.clone(), boot);
+                }
+            }
+        }
+        members
+    }
+
+    /// The largest `selfFence` that a server is known to have advertised, here or by promises.
+    pub(super) fn self_fence_known(&self, server: &ServerName) -> SelfFence {
+        let derived = SelfFence::Within(self.timing().self_fence);
+        self.durable.self_fence_of.get(server).copied().unwrap_or(derived)
+    }
+}

@@ -1,0 +1,290 @@
+//! From the last promise to an installed view: arbiter, newest store, reports, holders.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Engine;
+use super::leading::Leadership;
+use crate::api::names::{GroupName, ServerName};
+use crate::engine::effect::Effect;
+use crate::engine::ids::{ActionId, BootId};
+use crate::engine::input::Verdict;
+use crate::engine::membership::lead::{Absent, Lead};
+use crate::engine::membership::proposal::{ArbiterStep, Proposal};
+use crate::engine::membership::view::View;
+use crate::engine::message::{Held, Message, Promise, SelfFence, StoreFetch};
+use crate::engine::model::Arbiter;
+use crate::engine::placement::Holder;
+use crate::engine::time::Instant;
+
+impl Engine {
+    pub(super) fn try_install(&mut self) {
+        let me = self.me().clone();
+        let Some(proposal) = &self.proposal else { return };
+        if !proposal.complete(&me) {
+            return;
+        }
+        let now = self.now.instant;
+        let interval = self.timing().interval;
+        match &proposal.arbiter {
+            ArbiterStep::NotAsked => self.ask_for_proposal(),
+            ArbiterStep::Refused(at) if now.since(*at) >= interval => self.ask_for_proposal(),
+            // A lost answer is no answer: ask again.
+            ArbiterStep::Asked(_, at) if now.since(*at) >= self.timing().lease => {
+                self.ask_for_proposal();
+            }
+            ArbiterStep::Refused(_) | ArbiterStep::Asked(..) => {}
+            ArbiterStep::Held(..) => self.fetch_or_install(),
+        }
+    }
+
+    fn ask_for_proposal(&mut self) {
+        let now = self.now.instant;
+        let configured = self.model.cluster.servers.len();
+        let arbiter = self.model.cluster.arbiter;
+        let Some(proposal) = &mut self.proposal else { return };
+        let whole = proposal.members.len() == configured;
+        let inside = match arbiter {
+            Arbiter::Majority => Some(2 * proposal.members.len() > configured),
+            Arbiter::None => Some(true),
+            // With every server present there is no other part that could be told `Held`. A lease
+            // is asked all the same: its record must carry the new term (A4).
+            Arbiter::External { exclusive: false } if whole => Some(true),
+            Arbiter::External { .. } => None,
+        };
+        match inside {
+            Some(true) => {
+                proposal.arbiter = ArbiterStep::Held(now, None);
+                self.note_arbitration("ArbitrationHeld", "");
+                self.fetch_or_install();
+            }
+            Some(false) => proposal.arbiter = ArbiterStep::Refused(now),
+            None => {
+                let id = self.ids.next_id();
+                proposal.arbiter = ArbiterStep::Asked(id, now);
+                let members = proposal.members.keys().cloned().collect();
+                let term = proposal.term.clone();
+                self.effects.push_back(Effect::AskArbiter { id, members, term });
+            }
+        }
+    }
+
+    pub(super) fn on_verdict(
+        &mut self,
+        id: ActionId,
+        verdict: Verdict,
+        handover: Option<Duration>,
+        message: &str,
+    ) {
+        let now = self.now.instant;
+        let asked = match &mut self.proposal {
+            Some(Proposal { arbiter: step @ ArbiterStep::Asked(..), .. }) => match *step {
+                ArbiterStep::Asked(asked, at) if asked == id => Some((step, at)),
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some((step, at)) = asked else {
+            self.on_leader_verdict(id, verdict, message);
+            return;
+        };
+        match verdict {
+            Verdict::Held => {
+                *step = ArbiterStep::Held(at, handover);
+                self.note_arbitration("ArbitrationHeld", message);
+                self.fetch_or_install();
+            }
+            Verdict::Lost => {
+                *step = ArbiterStep::Refused(now);
+                self.note_arbitration("ArbitrationLost", message);
+            }
+            Verdict::Unknown => {
+                *step = ArbiterStep::Refused(now);
+                self.note_arbitration("ArbitrationUnknown", message);
+            }
+        }
+    }
+
+    fn note_arbitration(&mut self, reason: &str, message: &str) {
+        if self.chronicle.recall("arbitration-said") == Some(fingerprint(reason))
+            && self.leadership.is_some()
+        {
+            return;
+        }
+        let proposed = self.chronicle.recall("proposed");
+        let number = self.event_about_cluster(reason, &[("message", message)], &[proposed]);
+        self.chronicle.remember("arbitration", number);
+        self.chronicle.remember("arbitration-said", fingerprint(reason));
+    }
+
+    /// The newest store among the members becomes the leader's before the view is installed.
+    fn fetch_or_install(&mut self) {
+        let Some(proposal) = &mut self.proposal else { return };
+        let newest = proposal
+            .promises
+            .iter()
+            .map(|(name, (_, promise))| (promise.revision, name))
+            .max_by_key(|(revision, _)| *revision);
+        if let Some((revision, name)) = newest.filter(|(r, _)| *r > self.durable.revision) {
+            let _ = revision;
+            let name = name.clone();
+            if proposal.fetching.as_ref() != Some(&name) {
+                proposal.fetching = Some(name.clone());
+                let term = proposal.term.clone();
+                self.send(&name, Message::StoreFetch(StoreFetch { term }));
+            }
+            return;
+        }
+        if let Some(proposal) = self.proposal.take() {
+            self.install(proposal);
+        }
+    }
+
+    fn install(&mut self, proposal: Proposal) {
+        let now = self.now.instant;
+        let me = self.me().clone();
+        let ArbiterStep::Held(asked, handover) = proposal.arbiter else { return };
+        let names: Vec<ServerName> = proposal.members.keys().cloned().collect();
+        let own = self.own_promise(&proposal.term, &names);
+        let mut promises: BTreeMap<ServerName, (Instant, Promise)> = proposal.promises;
+        promises.insert(me.clone(), (now, own));
+        let basis = proposal.first_sent.unwrap_or(now);
+        let others = || names.iter().filter(|name| **name != me);
+        let started = promises.values().any(|(_, promise)| promise.started);
+        let mut lead = Lead {
+            term: proposal.term.clone(),
+            members: proposal.members,
+            acks: others().map(|name| (name.clone(), basis)).collect(),
+            stamps: BTreeMap::new(),
+            arbiter_basis: Some(asked),
+            round: None,
+            absent: self.absent_servers(&names, &promises, handover),
+            reports: BTreeMap::new(),
+            sequence: 0,
+        };
+        for name in others() {
+            if let Some((_, promise)) = promises.get(name) {
+                lead.stamps.insert(name.clone(), promise.sent);
+            }
+        }
+        let former = self.leadership.take();
+        let mut leadership = Leadership::new(lead, former);
+        leadership.take_reports(&self.model, &promises, now, &self.timing());
+        self.leadership = Some(leadership);
+        self.view = Some(View {
+            term: proposal.term,
+            leader: me,
+            leader_boot: self.identity.boot,
+            members: names,
+            started,
+        });
+        self.renewed = Some(now);
+        self.note_installed();
+        self.mark_failed_servers();
+        self.store_installed(&promises);
+        self.extend_own_lease();
+        self.begin_round();
+    }
+
+    /// What every member together knows of the servers outside the view.
+    fn absent_servers(
+        &self,
+        members: &[ServerName],
+        promises: &BTreeMap<ServerName, (Instant, Promise)>,
+        handover: Option<Duration>,
+    ) -> BTreeMap<ServerName, Absent> {
+        let now = self.now.instant;
+        let outside = self.model.cluster.servers.iter().filter(|name| !members.contains(*name));
+        let absent = |name: &ServerName| {
+            let mut since = handover.map_or(Instant::default(), |age| now - age);
+            let mut supported: Option<BTreeSet<BootId>> = Some(BTreeSet::new());
+            let mut ended = None;
+            let mut self_fence = SelfFence::Within(Duration::ZERO);
+            for (at, promise) in promises.values() {
+                match promise.gave.get(name) {
+                    Some(support) => {
+                        since = since.max(*at - support.age);
+                        supported = supported.zip(support.boot).map(|(mut boots, boot)| {
+                            boots.insert(boot);
+                            boots
+                        });
+                    }
+                    // It says nothing about this server: it may have supported it just now.
+                    None => {
+                        since = now;
+                        supported = None;
+                    }
+                }
+                ended = ended.or(promise.ended.get(name).copied());
+                let known = promise.self_fence_of.get(name).copied().unwrap_or(SelfFence::None);
+                self_fence = self_fence.max(known);
+            }
+            // Another holder's lease record is support that no member can name a run for.
+            if handover.is_some() {
+                supported = None;
+            }
+            Absent { since, supported, ended, self_fence }
+        };
+        outside.map(|name| (name.clone(), absent(name))).collect()
+    }
+
+    fn note_installed(&mut self) {
+        let Some(view) = &self.view else { return };
+        let term = view.term.to_string();
+        let members: Vec<&str> = view.members.iter().map(ServerName::as_str).collect();
+        let (members, count) = (members.join(", "), members.len().to_string());
+        let configured = self.model.cluster.servers.len().to_string();
+        let leader = view.leader.to_string();
+        let parameters = [
+            ("term", &*term),
+            ("members", &*members),
+            ("leader", &*leader),
+            ("count", &*count),
+            ("configured", &*configured),
+        ];
+        let causes =
+            [self.chronicle.recall("arbitration"), self.chronicle.recall("proposed")];
+        let number = self.event_about_cluster("ViewInstalled", &parameters, &causes);
+        self.chronicle.remember("installed", number);
+    }
+}
+
+/// A number for a word, so that the chronicle can say whether the same was said before.
+fn fingerprint(word: &str) -> u64 {
+    word.bytes().fold(5381, |hash: u64, byte| hash.wrapping_mul(33) ^ u64::from(byte))
+}
+
+impl Leadership {
+    /// Who holds what, from every member's report (rule 1: the leader's own is taken now).
+    pub(super) fn take_reports(
+        &mut self,
+        model: &crate::engine::model::Model,
+        promises: &BTreeMap<ServerName, (Instant, Promise)>,
+        now: Instant,
+        timing: &crate::api::timing::Timing,
+    ) {
+        let mut held: BTreeMap<GroupName, Vec<(ServerName, Held)>> = BTreeMap::new();
+        for (server, (_, promise)) in promises {
+            for (group, state) in &promise.holds {
+                held.entry(group.clone()).or_default().push((server.clone(), state.clone()));
+            }
+        }
+        let free = self.lead.unfree(now, timing).is_empty();
+        let names: BTreeSet<GroupName> =
+            model.groups.keys().chain(held.keys()).cloned().collect();
+        for name in names {
+            let mut holders = held.remove(&name).unwrap_or_default();
+            holders.sort_by_key(|(server, _)| model.priority(server));
+            let mut holders = holders.into_iter();
+            let holder = match holders.next() {
+                Some((server, state)) => Holder::adopted(server, state),
+                None if free => Holder::Free,
+                None => Holder::Unknown,
+            };
+            for (server, state) in holders {
+                self.surplus.insert((name.clone(), server), state.order);
+            }
+            self.holders.insert(name, holder);
+        }
+    }
+}
