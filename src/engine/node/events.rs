@@ -84,3 +84,12 @@ impl Engine {
         self.event("Cluster", &name, reason, parameters, causes)
     }
 }
+
+/// A duration for people.
+pub(super) fn text(duration: std::time::Duration) -> String {
+    let milliseconds = duration.as_millis();
+    match milliseconds {
+        0..1000 => format!("{milliseconds} ms"),
+        _ => format!("{}.{:02} s", milliseconds / 1000, milliseconds % 1000 / 10),
+    }
+}

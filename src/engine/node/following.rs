@@ -1,0 +1,179 @@
+//! A member under its leader: renewals in, acks out, and the end of the lease.
+
+use std::collections::BTreeMap;
+
+use super::Engine;
+use crate::api::kinds::PartitionAction;
+use crate::api::names::{GroupName, ServerName};
+use crate::engine::effect::{Effect, PowerAction};
+use crate::engine::ids::{BootId, Term};
+use crate::engine::membership::view::View;
+use crate::engine::message::{Ack, GroupPhase, Held, Message, Order, Renew};
+
+impl Engine {
+    /// Whether a leader of this term may extend this server's life: the promise stands for it, and
+    /// this run of the agent has made it (A3, A14).
+    pub(super) fn follows(&self, from: &ServerName, term: &Term) -> bool {
+        let stands = self.promised == *term
+            || self.promised.proposer == term.proposer && self.promised > *term;
+        !self.must_rejoin && stands && term.proposer == *from && !self.out_of_service
+    }
+
+    pub(super) fn on_renew(&mut self, from: &ServerName, boot: BootId, renew: Renew) {
+        let older = self.view.as_ref().is_some_and(|view| renew.term < view.term);
+        if older || !self.follows(from, &renew.term) {
+            return;
+        }
+        // The promise must be on disk before anything is done under it.
+        if self.durable.promised < renew.term {
+            return;
+        }
+        self.follow(from, boot, &renew);
+        if let Some(echo) = renew.echo {
+            self.extend_lease(echo - renew.authority_age);
+        }
+        self.renewed = Some(self.now.instant);
+        if self.promised == renew.term && self.lease_live() {
+            self.take_orders(&renew.orders);
+        }
+        self.commit(renew.committed);
+        self.note_report_seen(renew.report_seen);
+        if renew.answer {
+            self.send_ack(from, &renew);
+        }
+    }
+
+    fn follow(&mut self, from: &ServerName, boot: BootId, renew: &Renew) {
+        let known = self.view.as_ref().is_some_and(|view| view.term == renew.term);
+        if known {
+            if let Some(view) = &mut self.view {
+                view.started |= renew.started;
+            }
+            return;
+        }
+        self.drop_leadership();
+        self.view = Some(View {
+            term: renew.term.clone(),
+            leader: from.clone(),
+            leader_boot: boot,
+            members: renew.members.clone(),
+            started: renew.started,
+        });
+        self.report_version += 1;
+        self.report_sent = None;
+    }
+
+    fn take_orders(&mut self, orders: &[Order]) {
+        for order in orders {
+            let last = self.last_order(&order.group);
+            if last.is_none_or(|last| order.id > last) {
+                self.note_order(order);
+                self.groups.on_order(self.now, order);
+            }
+        }
+    }
+
+    fn last_order(&self, group: &GroupName) -> Option<crate::engine::ids::GrantId> {
+        self.orders_taken.get(group).cloned()
+    }
+
+    pub(super) fn note_order(&mut self, order: &Order) {
+        self.orders_taken.insert(order.group.clone(), order.id.clone());
+    }
+
+    fn send_ack(&mut self, to: &ServerName, renew: &Renew) {
+        let boot = self.liveness.peer(to).and_then(|peer| peer.boot);
+        self.support.give(self.now.instant, to, boot);
+        let ack = Ack {
+            term: renew.term.clone(),
+            echo: renew.sent,
+            sent: self.now.instant,
+            holds: self.groups.holds(),
+        };
+        self.send(to, Message::Ack(Box::new(ack)));
+    }
+
+    /// A phase changed: the leader is told at once rather than at the next renewal. It is no
+    /// support: it echoes nothing newer than the last renewal did.
+    pub(super) fn tell_phases(&mut self) {
+        let Some(view) = &self.view else { return };
+        let leader = view.leader.clone();
+        if leader == *self.me() || !self.lease_live() {
+            return;
+        }
+        let ack = Ack {
+            term: view.term.clone(),
+            echo: crate::engine::time::Instant::default(),
+            sent: self.now.instant,
+            holds: self.groups.holds(),
+        };
+        let boot = self.liveness.peer(&leader).and_then(|peer| peer.boot);
+        self.support.give(self.now.instant, &leader, boot);
+        self.send(&leader, Message::Ack(Box::new(ack)));
+    }
+
+    /// Every group not certainly stopped here (A11).
+    pub(super) fn not_certainly_stopped(&self) -> BTreeMap<GroupName, Held> {
+        let mut holds = self.groups.holds();
+        holds.retain(|_, held| held.phase != GroupPhase::Stopped);
+        holds
+    }
+
+    pub(super) fn extend_lease(&mut self, basis: crate::engine::time::Instant) {
+        if self.lease.extend(basis) && self.lease_live() {
+            let until = self.lease.until(self.timing().lease);
+            self.effects.push_back(Effect::Lease { until });
+            self.isolated = false;
+        }
+    }
+
+    /// A lease that time has ended is over before anything else is looked at.
+    pub(super) fn expire_lease(&mut self) {
+        let Some(until) = self.lease.until(self.timing().lease) else { return };
+        if self.now.instant < until || self.isolated {
+            return;
+        }
+        self.isolate("LeaseLost");
+    }
+
+    fn isolate(&mut self, reason: &str) {
+        self.isolated = true;
+        let held = !self.not_certainly_stopped().is_empty();
+        self.drop_leadership();
+        self.lease.end();
+        self.view = None;
+        self.renewed = None;
+        self.effects.push_back(Effect::Lease { until: None });
+        self.groups.on_isolated(self.now);
+        let lost = self.chronicle.recall("lost/any");
+        let lease = format!("{:?}", self.timing().lease);
+        self.event_about_me(reason, &[("lease", &lease)], &[lost]);
+        if held {
+            match self.model.cluster.on_partition {
+                PartitionAction::StopGroups => {}
+                PartitionAction::Shutdown => self.power_down(PowerAction::Shutdown, reason),
+                PartitionAction::Reboot => self.power_down(PowerAction::Reboot, reason),
+            }
+        }
+    }
+
+    pub(super) fn on_keeper(&mut self, present: bool) {
+        let before = self.keeper.replace(present);
+        if before == Some(present) {
+            return;
+        }
+        self.report_version += 1;
+        if !present {
+            self.event_about_me("KeeperLost", &[], &[]);
+            return;
+        }
+        if before == Some(false) {
+            self.event_about_me("KeeperRestored", &[], &[]);
+        }
+        // What the keeper holds is found out, not assumed.
+        self.groups.probe_all(self.now);
+        if let Some(until) = self.lease.until(self.timing().lease).filter(|_| self.lease_live()) {
+            self.effects.push_back(Effect::Lease { until: Some(until) });
+        }
+    }
+}

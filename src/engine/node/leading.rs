@@ -1,0 +1,287 @@
+//! The leader's rounds: renewals out, acks in, authority, and who may be started at all.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use crate::api::names::{GroupName, ServerName};
+use crate::engine::effect::Effect;
+use crate::engine::ids::{ActionId, GrantId};
+use crate::engine::input::Verdict;
+use crate::engine::membership::lead::{Freedom, Lead};
+use crate::engine::message::{Ack, Message, Order, Renew, Report};
+use crate::engine::model::{Arbiter, ObjectKey};
+use crate::engine::placement::{self, GroupFacts};
+use crate::engine::time::{Instant, WallTime};
+
+/// What a leader keeps besides its lead.
+#[derive(Clone, Debug)]
+pub(super) struct Leadership {
+    pub lead: Lead,
+    /// Every group of the spec, and every group that somebody holds.
+    pub groups: BTreeMap<GroupName, GroupFacts>,
+    /// Groups held twice after a non-exclusive arbiter: the copies that are to end.
+    pub surplus: BTreeMap<(GroupName, ServerName), GrantId>,
+    /// Orders that their server has not yet answered.
+    pub orders: BTreeMap<ServerName, BTreeMap<GroupName, Order>>,
+    /// Since when each server can be given groups.
+    pub available_since: BTreeMap<ServerName, Instant>,
+    /// Something changed that placement reads.
+    pub dirty: bool,
+    /// What placement said last.
+    pub report: placement::Report,
+    /// When failovers under way were decided.
+    pub failing_over: BTreeMap<GroupName, FailoverUnderWay>,
+    /// Absent servers that were said to be free.
+    pub freed: std::collections::BTreeSet<ServerName>,
+    /// When the arbiter was last asked, and under which id.
+    pub asked: Option<(ActionId, Instant)>,
+    /// Its last answer, in words.
+    pub arbiter_said: String,
+    /// Whether it last said `Held`.
+    pub arbiter_held: bool,
+    /// When this view was installed.
+    pub installed: Instant,
+    /// Whether "waiting for servers" was told.
+    pub told_waiting: bool,
+}
+
+/// A failover between its decision and the moment when the group is online.
+#[derive(Clone, Debug)]
+pub(super) struct FailoverUnderWay {
+    pub from: Option<ServerName>,
+    pub since: Instant,
+    pub wall: WallTime,
+    pub reason: String,
+}
+
+/// The last server on which a group was online; kept in the store as an `Intent` named
+/// `ran.GROUP`, so that a new leader knows whom a group was taken from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Ran {
+    /// The server.
+    pub server: String,
+    /// The last failover.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failover: Option<crate::api::kinds::LastFailover>,
+}
+
+impl Ran {
+    pub fn key(group: &GroupName) -> ObjectKey {
+        ObjectKey::new(placement::INTENT_KIND, format!("ran.{group}"))
+    }
+}
+
+impl Leadership {
+    pub fn new(lead: Lead, former: Option<Leadership>, now: Instant) -> Self {
+        let (groups, failing_over, available_since) = match former {
+            Some(former) => (former.groups, former.failing_over, former.available_since),
+            None => Default::default(),
+        };
+        Self {
+            lead,
+            groups,
+            surplus: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            available_since,
+            dirty: true,
+            report: placement::Report::default(),
+            failing_over,
+            freed: std::collections::BTreeSet::new(),
+            asked: None,
+            arbiter_said: String::new(),
+            arbiter_held: true,
+            installed: now,
+            told_waiting: false,
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn lead_tick(&mut self) {
+        if !self.leading() {
+            return;
+        }
+        self.ask_for_leader();
+        self.extend_own_lease();
+        self.begin_round();
+    }
+
+    /// A round: every member is renewed and answers; the answers make the leader's authority, which
+    /// a second renewal passes on, so that a member's lease is as fresh as the leader's.
+    pub(super) fn begin_round(&mut self) {
+        let now = self.now.instant;
+        if let Some(leadership) = &mut self.leadership {
+            leadership.lead.round = Some((now, false));
+        }
+        self.renew_members(true, None);
+    }
+
+    fn renew_members(&mut self, answer: bool, only: Option<&ServerName>) {
+        let me = self.me().clone();
+        let now = self.now.instant;
+        let Some(basis) = self.authority() else { return };
+        if now.since(basis) >= self.timing().lease {
+            return;
+        }
+        let started = self.view.as_ref().is_some_and(|view| view.started);
+        let Some(leadership) = &self.leadership else { return };
+        let names: Vec<ServerName> = leadership.lead.members.keys().cloned().collect();
+        for name in names.iter().filter(|name| **name != me) {
+            if only.is_some_and(|only| only != name) {
+                continue;
+            }
+            let Some(leadership) = &self.leadership else { return };
+            let orders = leadership.orders.get(name);
+            let report = leadership.lead.reports.get(name);
+            let renew = Renew {
+                term: leadership.lead.term.clone(),
+                members: names.clone(),
+                sent: now,
+                answer,
+                echo: leadership.lead.stamps.get(name).copied(),
+                authority_age: now.since(basis),
+                committed: self.store.committed(),
+                started,
+                orders: orders.map(|o| o.values().cloned().collect()).unwrap_or_default(),
+                report_seen: report.map_or(0, |report| report.version),
+            };
+            let boot = leadership.lead.members.get(name).copied();
+            self.support.give(now, name, boot);
+            self.send(name, Message::Renew(Box::new(renew)));
+        }
+    }
+
+    /// New orders go out at once.
+    pub(super) fn send_orders_to(&mut self, server: &ServerName) {
+        self.renew_members(true, Some(server));
+    }
+
+    /// Since when this leader's right to act counts.
+    pub(super) fn authority(&self) -> Option<Instant> {
+        let leadership = self.leadership.as_ref()?;
+        let cluster = &self.model.cluster;
+        leadership.lead.authority(self.now.instant, self.me(), &cluster.servers, cluster.arbiter)
+    }
+
+    pub(super) fn extend_own_lease(&mut self) {
+        if let Some(basis) = self.authority() {
+            self.extend_lease(basis);
+            self.renewed = Some(self.now.instant);
+        }
+    }
+
+    pub(super) fn on_ack(&mut self, from: &ServerName, ack: Ack) {
+        let now = self.now.instant;
+        let Some(leadership) = &mut self.leadership else { return };
+        let lead = &mut leadership.lead;
+        let counts = ack.term == lead.term && lead.members.contains_key(from) && ack.echo <= now;
+        if !counts {
+            return;
+        }
+        let basis = lead.acks.entry(from.clone()).or_default();
+        *basis = (*basis).max(ack.echo);
+        let stamp = lead.stamps.entry(from.clone()).or_default();
+        *stamp = (*stamp).max(ack.sent);
+        let round = lead.round;
+        self.extend_own_lease();
+        self.on_holds(from, ack.holds);
+        let Some((sent, passed_on)) = round else { return };
+        if ack.echo != sent {
+            return;
+        }
+        if passed_on {
+            self.renew_members(false, Some(from));
+        } else if self.authority().is_some_and(|basis| basis >= sent) {
+            if let Some(leadership) = &mut self.leadership {
+                leadership.lead.round = Some((sent, true));
+            }
+            self.renew_members(false, None);
+        }
+    }
+
+    pub(super) fn on_report(&mut self, from: &ServerName, report: Report) {
+        let Some(leadership) = &mut self.leadership else { return };
+        if !leadership.lead.members.contains_key(from) {
+            return;
+        }
+        let fitness = |report: &Report| report.keeper;
+        let before = leadership.lead.reports.get(from);
+        if before.is_some_and(|before| before.version >= report.version) {
+            return;
+        }
+        leadership.dirty |= before.map(fitness) != Some(report.keeper);
+        leadership.lead.reports.insert(from.clone(), report);
+    }
+
+    /// The arbiter is asked for as long as this leader may need its word: a lease always, the
+    /// others only while a server is absent.
+    fn ask_for_leader(&mut self) {
+        let cluster = &self.model.cluster;
+        let Arbiter::External { exclusive } = cluster.arbiter else { return };
+        let now = self.now.instant;
+        let lease = self.timing().lease;
+        let Some(leadership) = &mut self.leadership else { return };
+        let whole = leadership.lead.is_whole(&cluster.servers, &self.liveness);
+        let pending = leadership.asked.is_some_and(|(_, at)| now.since(at) < lease);
+        if pending || self.proposal.is_some() || whole && !exclusive {
+            return;
+        }
+        let id = self.ids.next_id();
+        leadership.asked = Some((id, now));
+        let members = leadership.lead.members.keys().cloned().collect();
+        let term = leadership.lead.term.clone();
+        self.effects.push_back(Effect::AskArbiter { id, members, term });
+    }
+
+    pub(super) fn on_leader_verdict(&mut self, id: ActionId, verdict: Verdict, message: &str) {
+        let Some(leadership) = &mut self.leadership else { return };
+        let Some((asked, at)) = leadership.asked else { return };
+        if asked != id {
+            return;
+        }
+        leadership.asked = None;
+        leadership.arbiter_said = message.to_owned();
+        let held = verdict == Verdict::Held;
+        let news = leadership.arbiter_held != held;
+        leadership.arbiter_held = held;
+        if held {
+            let basis = &mut leadership.lead.arbiter_basis;
+            *basis = (*basis).max(Some(at));
+        }
+        if news {
+            let reason = match verdict {
+                Verdict::Held => "ArbitrationHeld",
+                Verdict::Lost => "ArbitrationLost",
+                Verdict::Unknown => "ArbitrationUnknown",
+            };
+            let number = self.event_about_cluster(reason, &[("message", message)], &[]);
+            self.chronicle.remember("arbitration", number);
+        }
+        self.extend_own_lease();
+    }
+
+    /// Leads no more; what was under way is settled.
+    pub(super) fn drop_leadership(&mut self) {
+        if self.leadership.take().is_some() {
+            self.store_lost_leadership();
+            self.report_sent = None;
+            self.report_seen = 0;
+        }
+    }
+
+    /// When the next absent server is certainly free.
+    pub(super) fn next_freedom(&self) -> Option<Instant> {
+        let leadership = self.leadership.as_ref()?;
+        let unfree = leadership.lead.unfree(self.now.instant, &self.timing());
+        let until = |freedom: &Freedom| match freedom {
+            Freedom::Until(instant) => Some(*instant),
+            Freedom::Free | Freedom::Never => None,
+        };
+        let startup = self.startup_deadline();
+        let again = leadership.report.again;
+        unfree.values().filter_map(until).chain(startup).chain(again).min()
+    }
+}

@@ -1,0 +1,281 @@
+//! What people asked for: intents, operations, deletions.
+
+use std::collections::BTreeMap;
+
+use super::Engine;
+use super::leading::Ran;
+use crate::api::kinds::{Operation, OperationState};
+use crate::api::names::{GroupName, ServerName};
+use crate::engine::message::OrderReason;
+use crate::engine::model::{ObjectKey, StoredObject};
+use crate::engine::operations::{OperationFacts, OperationModel, settle, step_all};
+use crate::engine::placement::{
+    GroupIntent, Holder, IntentOf, Out, ServerIntent, View, server_intent_key,
+};
+use crate::engine::time::Instant;
+
+/// How long an operation that has ended is kept.
+const OPERATION_KEPT_MILLISECONDS: i64 = 7 * 24 * 3600 * 1000;
+
+/// The store's intents and operations, read once for each revision.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Intents {
+    pub groups: BTreeMap<GroupName, GroupIntent>,
+    pub servers: BTreeMap<ServerName, ServerIntent>,
+    pub ran: BTreeMap<GroupName, Ran>,
+    pub operations: BTreeMap<String, OperationModel>,
+}
+
+impl Engine {
+    pub(super) fn read_intents(&mut self) {
+        let mut intents = Intents::default();
+        for (key, object) in &self.durable.objects {
+            match key.kind.as_str() {
+                crate::engine::placement::INTENT_KIND => intents.read(key, object),
+                "Operation" => {
+                    let known = self.intents.operations.get(&key.name);
+                    let model = known
+                        .filter(|known| known.revision == object.revision)
+                        .cloned()
+                        .or_else(|| operation(object, known, self.now.instant));
+                    if let Some(model) = model {
+                        intents.operations.insert(key.name.clone(), model);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.intents = intents;
+        if let Some(leadership) = &mut self.leadership {
+            leadership.dirty = true;
+        }
+    }
+
+    /// Whether a server is kept out, as far as the store says.
+    pub(super) fn known_out(&self, server: &ServerName) -> bool {
+        self.intents.servers.contains_key(server)
+    }
+
+    /// Operations go on; what they and the facts ask for is written in one write.
+    pub(super) fn step_operations(&mut self) {
+        let due = self.leadership.as_ref().is_some_and(|leadership| leadership.dirty);
+        if !due || self.store.operations_pending() {
+            return;
+        }
+        let servers = self.server_facts();
+        let Some(leadership) = &mut self.leadership else { return };
+        for (name, facts) in &mut leadership.groups {
+            facts.intent = self.intents.groups.get(name).cloned().unwrap_or_default();
+        }
+        let view = View {
+            model: &self.model,
+            servers: &servers,
+            groups: &leadership.groups,
+            started: self.view.as_ref().is_some_and(|view| view.started),
+            now: self.now.instant,
+        };
+        let operations = &self.intents.operations;
+        let facts = OperationFacts { view, operations, wall: self.now.wall };
+        let mut changes = settle(&facts);
+        let mut told = Vec::new();
+        for (name, step) in step_all(&facts) {
+            changes.extend(step.intents);
+            if let Some(status) = step.status {
+                let key = ObjectKey::new("Operation", name);
+                let text = self.durable.objects.get(&key).and_then(|object| {
+                    with_status(&object.json, &status.status(self.now.wall))
+                });
+                if let Some(text) = text {
+                    changes.push((key.clone(), Some(text)));
+                    told.push((key, status));
+                }
+            }
+        }
+        changes.extend(self.deletions());
+        changes.retain(|(key, json)| {
+            self.durable.objects.get(key).map(|object| &*object.json) != json.as_deref()
+        });
+        if !changes.is_empty() {
+            self.write_operations(changes);
+            self.store_on();
+        }
+        for (key, status) in told {
+            self.note_operation(&key, status.state, &status.message);
+        }
+    }
+
+    fn note_operation(&mut self, key: &ObjectKey, state: OperationState, message: &str) {
+        let reason = match state {
+            OperationState::Pending => return,
+            OperationState::Running => "OperationRunning",
+            OperationState::Succeeded => "OperationSucceeded",
+            OperationState::Failed => "OperationFailed",
+            OperationState::Superseded => "OperationSuperseded",
+        };
+        let parameters = [("operation", key.name.as_str()), ("message", message)];
+        let number = self.event("Operation", &key.name, reason, &parameters, &[]);
+        let about = self.intents.operations.get(&key.name).and_then(|op| op.spec.group.clone());
+        if let (OperationState::Running, Some(group)) = (state, about) {
+            self.chronicle.remember(&format!("latest/FailoverGroup/{group}"), number);
+        }
+    }
+
+    /// Objects that are being deleted and whose deactivation is certain.
+    fn deletions(&self) -> Vec<(ObjectKey, Option<String>)> {
+        let Some(leadership) = &self.leadership else { return Vec::new() };
+        let mut gone = Vec::new();
+        for (name, model) in &self.model.groups {
+            let facts = leadership.groups.get(name);
+            let free = facts.is_some_and(|facts| facts.holder == Holder::Free);
+            if model.deleting && free {
+                gone.push((ObjectKey::new("FailoverGroup", name.as_str()), None));
+            }
+            let deleting = model.resources.iter().filter(|(_, resource)| resource.deleting);
+            for (resource, _) in deleting {
+                let holder = facts.map(|facts| &facts.holder);
+                let inactive = match holder {
+                    Some(Holder::Held { server, .. }) => {
+                        !self.reported_active(server, resource)
+                    }
+                    Some(Holder::Free) | None => true,
+                    Some(Holder::Unknown) => false,
+                };
+                if inactive {
+                    gone.push((ObjectKey::new("Resource", resource.as_str()), None));
+                }
+            }
+        }
+        let old = self.now.wall.0 - OPERATION_KEPT_MILLISECONDS;
+        for (name, operation) in &self.intents.operations {
+            let ended = !matches!(
+                operation.state,
+                OperationState::Pending | OperationState::Running
+            );
+            let key = ObjectKey::new("Operation", name);
+            let made = self.durable.objects.get(&key).and_then(|o| created(&o.json));
+            if ended && made.is_some_and(|made| made < old) {
+                gone.push((key, None));
+            }
+        }
+        gone
+    }
+
+    fn reported_active(
+        &self,
+        server: &ServerName,
+        resource: &crate::api::names::ResourceName,
+    ) -> bool {
+        let own;
+        let report = if server == self.me() {
+            own = self.own_report();
+            Some(&own)
+        } else {
+            self.leadership.as_ref().and_then(|leadership| leadership.lead.reports.get(server))
+        };
+        // Without a report nothing is known: it may be active.
+        report.is_none_or(|report| {
+            report.resources.get(resource).is_some_and(|resource| {
+                resource.state != crate::api::kinds::ResourceState::Offline
+            })
+        })
+    }
+
+    /// CP-23: a server that was lost while the cluster ran stays out until it is returned.
+    pub(super) fn mark_failed_servers(&mut self) {
+        let Some(view) = &self.view else { return };
+        if !view.started {
+            return;
+        }
+        let lost: Vec<ServerName> = self
+            .last_members
+            .iter()
+            .filter(|name| !view.members.contains(name) && !self.known_out(name))
+            .cloned()
+            .collect();
+        for server in lost {
+            let cause = self.chronicle.recall(&format!("lost/{server}"));
+            let timeout = super::events::text(self.timing().timeout);
+            let ended = self.liveness.peer(&server).is_some_and(|peer| peer.ended == peer.boot);
+            let message = if ended {
+                "its agent ended unexpectedly".to_owned()
+            } else {
+                format!("not heard for {timeout}")
+            };
+            let intent =
+                ServerIntent { out: Out::Failed, since: self.now.wall, message: message.clone() };
+            self.write_intent(server_intent_key(&server), intent.json());
+            let parameters = [("server", server.as_str()), ("message", &*message)];
+            self.event("Server", server.as_str(), "ServerOut", &parameters, &[cause]);
+        }
+    }
+
+    /// What a group's holder left behind when it vanished with the former view.
+    pub(super) fn mark_lost_groups(&mut self) {
+        let Some(view) = &self.view else { return };
+        let Some(leadership) = &mut self.leadership else { return };
+        for (name, facts) in &mut leadership.groups {
+            let Some(ran) = self.intents.ran.get(name) else { continue };
+            let server = ServerName::from(ran.server.as_str());
+            facts.ever_started |= view.started;
+            let held = matches!(facts.holder, Holder::Held { .. });
+            if !held && view.started && !view.members.contains(&server) {
+                facts.lost_from = Some(server);
+            }
+            if let Holder::Held { reason: OrderReason::Adopted, .. } = &facts.holder {
+                facts.placed = self.now.instant;
+            }
+        }
+    }
+}
+
+impl Intents {
+    fn read(&mut self, key: &ObjectKey, object: &StoredObject) {
+        if let Some(group) = key.name.strip_prefix("ran.") {
+            if let Ok(ran) = serde_json::from_str(&object.json) {
+                self.ran.insert(group.into(), ran);
+            }
+            return;
+        }
+        match IntentOf::read(key, &object.json) {
+            Some(IntentOf::Group(group, intent)) => {
+                self.groups.insert(group, intent);
+            }
+            Some(IntentOf::Server(server, intent)) => {
+                self.servers.insert(server, intent);
+            }
+            None => {}
+        }
+    }
+}
+
+fn operation(
+    object: &StoredObject,
+    known: Option<&OperationModel>,
+    now: Instant,
+) -> Option<OperationModel> {
+    let parsed: Operation = serde_json::from_str(&object.json).ok()?;
+    let status = parsed.status.unwrap_or_default();
+    let uid = parsed.metadata.uid.unwrap_or_default();
+    let seen = known.filter(|known| known.uid == uid).map_or(now, |known| known.seen);
+    Some(OperationModel {
+        uid,
+        spec: parsed.spec,
+        state: status.state,
+        message: status.message,
+        revision: object.revision,
+        seen,
+    })
+}
+
+fn with_status(json: &str, status: &crate::api::kinds::OperationStatus) -> Option<String> {
+    let mut object: serde_json::Value = serde_json::from_str(json).ok()?;
+    object.as_object_mut()?.insert("status".to_owned(), serde_json::to_value(status).ok()?);
+    serde_json::to_string(&object).ok()
+}
+
+/// When an object was made, in milliseconds.
+fn created(json: &str) -> Option<i64> {
+    let object: serde_json::Value = serde_json::from_str(json).ok()?;
+    let time = object.pointer("/metadata/creationTimestamp")?.as_str()?;
+    Some(time.parse::<jiff::Timestamp>().ok()?.as_millisecond())
+}

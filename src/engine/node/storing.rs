@@ -1,0 +1,449 @@
+//! The store: one writer, the leader; a write is acknowledged when every member of the view has it
+//! on disk (design.md 5).
+//!
+//! One batch is under way at a time; what comes in between goes into the next. The spec that the
+//! engine works with is the last *committed* one: a changed time-out counts nowhere before
+//! everybody has it (A13).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::{AfterPersist, Engine};
+use crate::api::names::ServerName;
+use crate::engine::effect::{Change, Expected, Record, WriteError};
+use crate::engine::ids::{ActionId, Revision, Term};
+use crate::engine::message::{Message, Promise, StoreAppend, StoreAppended, StoreFetch, StoreSnapshot};
+use crate::engine::model::{ObjectKey, compile};
+use crate::engine::time::Instant;
+
+/// Writes in one batch; the rest waits for the next.
+const BATCH_MAX: usize = 256;
+/// Writes that may wait; more are refused as if there were no leader.
+const QUEUE_MAX: usize = 4096;
+
+/// Replication, as leader and as member.
+#[derive(Debug)]
+pub(super) struct Store {
+    committed: Revision,
+    queue: VecDeque<Pending>,
+    in_flight: Option<InFlight>,
+    /// What the leader knows its members to have.
+    members: BTreeMap<ServerName, Revision>,
+    snapshot_sent: BTreeMap<ServerName, Instant>,
+}
+
+/// Who wants a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Client(ActionId),
+    Engine,
+    Operations,
+}
+
+#[derive(Debug)]
+struct Pending {
+    origin: Origin,
+    after: Revision,
+    changes: Vec<(ObjectKey, Option<Expected>, Option<Arc<str>>)>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    append: StoreAppend,
+    persisted: BTreeSet<ServerName>,
+    origins: Vec<Origin>,
+}
+
+impl Store {
+    pub fn new(revision: Revision) -> Self {
+        Self {
+            committed: revision,
+            queue: VecDeque::new(),
+            in_flight: None,
+            members: BTreeMap::new(),
+            snapshot_sent: BTreeMap::new(),
+        }
+    }
+
+    /// Every member of the view has persisted up to here, as far as this server knows.
+    pub fn committed(&self) -> Revision {
+        self.committed
+    }
+
+    /// Whether a write of operations is still to be answered.
+    pub fn operations_pending(&self) -> bool {
+        let queued = self.queue.iter().any(|pending| pending.origin == Origin::Operations);
+        let under_way =
+            self.in_flight.as_ref().is_some_and(|flight| flight.origins.contains(&Origin::Operations));
+        queued || under_way
+    }
+}
+
+impl Engine {
+    pub(super) fn on_write(&mut self, id: ActionId, after: Revision, changes: Vec<Change>) {
+        if !self.leading() || self.store.queue.len() >= QUEUE_MAX {
+            let leader = self.live_leader().filter(|leader| *leader != self.me()).cloned();
+            self.write_done(id, Err(WriteError::NotLeader { leader }));
+            return;
+        }
+        let changes = changes
+            .into_iter()
+            .map(|change| (change.key, Some(change.expected), change.json))
+            .collect();
+        self.store.queue.push_back(Pending { origin: Origin::Client(id), after, changes });
+    }
+
+    /// A write of the engine's own, whatever is there.
+    pub(super) fn write_intent(&mut self, key: ObjectKey, json: Option<String>) {
+        self.write_own(Origin::Engine, vec![(key, json)]);
+    }
+
+    pub(super) fn write_operations(&mut self, changes: Vec<(ObjectKey, Option<String>)>) {
+        self.write_own(Origin::Operations, changes);
+    }
+
+    fn write_own(&mut self, origin: Origin, changes: Vec<(ObjectKey, Option<String>)>) {
+        let changes =
+            changes.into_iter().map(|(key, json)| (key, None, json.map(Arc::from))).collect();
+        self.store.queue.push_back(Pending { origin, after: Revision(0), changes });
+    }
+
+    /// Begins the next batch if none is under way and every member has the store as it is.
+    pub(super) fn store_on(&mut self) {
+        if self.store.in_flight.is_some() || self.store.queue.is_empty() {
+            return;
+        }
+        let current = self.durable.revision;
+        let behind = self.store.members.values().any(|revision| *revision != current);
+        if behind || self.store_is_persisting() {
+            return;
+        }
+        let Some(term) = self.leadership.as_ref().map(|leadership| leadership.lead.term.clone())
+        else {
+            return;
+        };
+        let floor = Revision((term.number << Revision::INDEX_BITS) + 1);
+        let mut revision = Revision(current.0 + 1).max(floor);
+        let mut overlay: BTreeMap<ObjectKey, Option<Arc<str>>> = BTreeMap::new();
+        let mut origins = Vec::new();
+        for _ in 0..BATCH_MAX {
+            let Some(pending) = self.store.queue.pop_front() else { break };
+            revision = revision.max(Revision(pending.after.0 + 1));
+            match self.first_conflict(&pending, &overlay) {
+                Some(error) => {
+                    if let Origin::Client(id) = pending.origin {
+                        self.write_done(id, Err(error));
+                    }
+                }
+                None => {
+                    origins.push(pending.origin);
+                    overlay.extend(pending.changes.into_iter().map(|(key, _, json)| (key, json)));
+                }
+            }
+        }
+        overlay.retain(|key, json| {
+            self.durable.objects.get(key).map(|object| &object.json) != json.as_ref()
+        });
+        if overlay.is_empty() {
+            self.answer_origins(&origins, Ok(current));
+            return;
+        }
+        let changes: Vec<_> = overlay.into_iter().collect();
+        let append = StoreAppend { term: term.clone(), previous: current, revision, changes };
+        let record = Record::Append { revision, changes: append.changes.clone() };
+        self.store.in_flight = Some(InFlight { append, persisted: BTreeSet::new(), origins });
+        let leader = self.me().clone();
+        self.persist(record.clone(), AfterPersist::Store { term, leader, record });
+        self.send_appends();
+    }
+
+    fn first_conflict(
+        &self,
+        pending: &Pending,
+        overlay: &BTreeMap<ObjectKey, Option<Arc<str>>>,
+    ) -> Option<WriteError> {
+        pending.changes.iter().find_map(|(key, expected, _)| {
+            let expected = (*expected)?;
+            let current = self.durable.objects.get(key).map(|object| object.revision);
+            let changed = overlay.contains_key(key);
+            let fits = match expected {
+                Expected::Absent => current.is_none(),
+                Expected::At(revision) => current == Some(revision),
+            };
+            (changed || !fits).then(|| WriteError::Conflict { key: key.clone(), current })
+        })
+    }
+
+    fn send_appends(&mut self) {
+        let Some(flight) = &self.store.in_flight else { return };
+        let append = flight.append.clone();
+        let missing: Vec<ServerName> = self
+            .other_members()
+            .into_iter()
+            .filter(|name| !flight.persisted.contains(name))
+            .collect();
+        for name in missing {
+            self.send(&name, Message::StoreAppend(append.clone()));
+        }
+    }
+
+    fn other_members(&self) -> Vec<ServerName> {
+        let Some(leadership) = &self.leadership else { return Vec::new() };
+        let me = self.me();
+        leadership.lead.members.keys().filter(|name| *name != me).cloned().collect()
+    }
+
+    fn store_is_persisting(&self) -> bool {
+        self.awaiting_disk.values().any(|after| matches!(after, AfterPersist::Store { .. }))
+    }
+
+    /// Each interval: what is not answered is sent again.
+    pub(super) fn store_tick(&mut self) {
+        if !self.leading() {
+            return;
+        }
+        let me = self.me().clone();
+        let retry = self.store.in_flight.as_ref().is_some_and(|flight| {
+            !flight.persisted.contains(&me) && self.durable.revision < flight.append.revision
+        });
+        if retry && !self.store_is_persisting() {
+            self.persist_in_flight();
+        }
+        self.send_appends();
+        for name in self.other_members() {
+            self.send_snapshot_if_behind(&name);
+        }
+    }
+
+    fn persist_in_flight(&mut self) {
+        let Some(flight) = &self.store.in_flight else { return };
+        let StoreAppend { term, revision, changes, .. } = flight.append.clone();
+        let record = Record::Append { revision, changes };
+        let leader = self.me().clone();
+        self.persist(record.clone(), AfterPersist::Store { term, leader, record });
+    }
+
+    fn send_snapshot_if_behind(&mut self, name: &ServerName) {
+        let base = match &self.store.in_flight {
+            Some(flight) => flight.append.previous,
+            None => self.durable.revision,
+        };
+        let behind = self.store.members.get(name).is_some_and(|revision| *revision < base);
+        let now = self.now.instant;
+        let interval = self.timing().interval;
+        let recent =
+            self.store.snapshot_sent.get(name).is_some_and(|at| now.since(*at) < interval * 2);
+        if !behind || recent {
+            return;
+        }
+        self.store.snapshot_sent.insert(name.clone(), now);
+        let Some(leadership) = &self.leadership else { return };
+        let snapshot = StoreSnapshot {
+            term: leadership.lead.term.clone(),
+            revision: self.durable.revision,
+            objects: self.durable.objects.clone(),
+        };
+        self.send(name, Message::StoreSnapshot(snapshot));
+    }
+
+    pub(super) fn on_store_append(&mut self, from: &ServerName, append: StoreAppend) {
+        let current = self.view.as_ref().is_some_and(|view| view.term == append.term);
+        if !current || !self.follows(from, &append.term) || self.store_is_persisting() {
+            return;
+        }
+        if self.durable.revision != append.previous {
+            self.tell_stored(from, &append.term, None);
+            return;
+        }
+        let record = Record::Append { revision: append.revision, changes: append.changes };
+        let after = AfterPersist::Store {
+            term: append.term,
+            leader: from.clone(),
+            record: record.clone(),
+        };
+        self.persist(record, after);
+    }
+
+    pub(super) fn on_store_snapshot(&mut self, from: &ServerName, snapshot: StoreSnapshot) {
+        let fetched = self.proposal.as_ref().is_some_and(|proposal| {
+            proposal.term == snapshot.term && proposal.fetching.as_ref() == Some(from)
+        });
+        let led = self.view.as_ref().is_some_and(|view| view.term == snapshot.term)
+            && self.follows(from, &snapshot.term);
+        if !fetched && !led || self.store_is_persisting() {
+            return;
+        }
+        if snapshot.revision <= self.durable.revision {
+            self.tell_stored(from, &snapshot.term, None);
+            return;
+        }
+        let record =
+            Record::Snapshot { revision: snapshot.revision, objects: snapshot.objects };
+        let after = AfterPersist::Store {
+            term: snapshot.term,
+            leader: from.clone(),
+            record: record.clone(),
+        };
+        self.persist(record, after);
+    }
+
+    pub(super) fn on_store_fetch(&mut self, from: &ServerName, fetch: &StoreFetch) {
+        if fetch.term != self.promised {
+            return;
+        }
+        let snapshot = StoreSnapshot {
+            term: fetch.term.clone(),
+            revision: self.durable.revision,
+            objects: self.durable.objects.clone(),
+        };
+        self.send(from, Message::StoreSnapshot(snapshot));
+    }
+
+    fn tell_stored(&mut self, leader: &ServerName, term: &Term, error: Option<String>) {
+        let revision = self.durable.revision;
+        let appended = StoreAppended { term: term.clone(), revision, error };
+        self.send(leader, Message::StoreAppended(appended));
+    }
+
+    /// A record of the store is on disk here.
+    pub(super) fn on_stored(&mut self, term: &Term, leader: &ServerName) {
+        if self.proposal.as_ref().is_some_and(|proposal| proposal.fetching.is_some()) {
+            self.try_install();
+        }
+        if leader != self.me() {
+            self.tell_stored(leader, term, None);
+            return;
+        }
+        let me = self.me().clone();
+        let revision = self.durable.revision;
+        if let Some(flight) = &mut self.store.in_flight {
+            if flight.append.revision <= revision {
+                flight.persisted.insert(me);
+            }
+        }
+        self.try_commit();
+    }
+
+    pub(super) fn on_store_failed(&mut self, term: &Term, leader: &ServerName, error: &str) {
+        if leader != self.me() {
+            self.tell_stored(leader, term, Some(error.to_owned()));
+        }
+    }
+
+    pub(super) fn on_store_appended(&mut self, from: &ServerName, appended: &StoreAppended) {
+        let Some(leadership) = &self.leadership else { return };
+        let lead = &leadership.lead;
+        if lead.term != appended.term || !lead.members.contains_key(from) {
+            return;
+        }
+        if let Some(error) = &appended.error {
+            let parameters = [("server", from.as_str()), ("error", error.as_str())];
+            self.event("Server", from.as_str(), "StoreBehind", &parameters, &[]);
+        }
+        self.store.members.insert(from.clone(), appended.revision);
+        if let Some(flight) = &mut self.store.in_flight {
+            if appended.revision >= flight.append.revision {
+                flight.persisted.insert(from.clone());
+            }
+        }
+        self.send_snapshot_if_behind(from);
+        self.try_commit();
+    }
+
+    /// Every member has it: it is the spec.
+    fn try_commit(&mut self) {
+        let Some(leadership) = &self.leadership else { return };
+        let members = &leadership.lead.members;
+        if let Some(flight) = &self.store.in_flight {
+            if !members.keys().all(|name| flight.persisted.contains(name)) {
+                return;
+            }
+        }
+        let revision = self.durable.revision;
+        if let Some(flight) = self.store.in_flight.take() {
+            for name in flight.persisted {
+                self.store.members.insert(name, flight.append.revision);
+            }
+            let me = self.me().clone();
+            self.store.members.remove(&me);
+            self.commit(revision);
+            self.answer_origins(&flight.origins, Ok(flight.append.revision));
+            return;
+        }
+        if self.store.members.values().all(|held| *held >= revision) {
+            self.commit(revision);
+        }
+    }
+
+    fn answer_origins(&mut self, origins: &[Origin], result: Result<Revision, WriteError>) {
+        for origin in origins {
+            if let Origin::Client(id) = origin {
+                self.write_done(*id, result.clone());
+            }
+        }
+        if let Some(leadership) = &mut self.leadership {
+            leadership.dirty = true;
+        }
+    }
+
+    /// The store up to `revision` is everybody's: what it says counts from now on.
+    pub(super) fn commit(&mut self, revision: Revision) {
+        let news = revision >= self.durable.revision && self.durable.revision > self.store.committed;
+        if !news {
+            return;
+        }
+        self.store.committed = self.durable.revision;
+        self.report_version += 1;
+        self.read_intents();
+        // Objects are validated before they are written; a text that does not compile all the same
+        // leaves the last spec in force.
+        match compile(&self.durable.objects, self.durable.revision) {
+            Ok(model) => {
+                self.model = Arc::new(model);
+                self.adopt_model();
+            }
+            Err(error) => {
+                self.event_about_cluster("SpecRefused", &[("error", &error.to_string())], &[]);
+            }
+        }
+    }
+
+    /// A view of which this server is the leader was installed.
+    pub(super) fn store_installed(
+        &mut self,
+        promises: &BTreeMap<ServerName, (Instant, Promise)>,
+    ) {
+        let me = self.me().clone();
+        self.store.members = promises
+            .iter()
+            .filter(|(name, _)| **name != me)
+            .map(|(name, (_, promise))| (name.clone(), promise.revision))
+            .collect();
+        self.store.snapshot_sent.clear();
+        if let (Some(flight), Some(leadership)) = (&mut self.store.in_flight, &self.leadership) {
+            flight.append.term = leadership.lead.term.clone();
+            let revision = flight.append.revision;
+            flight.persisted.retain(|name| *name == me);
+            for (name, held) in &self.store.members {
+                if *held >= revision {
+                    flight.persisted.insert(name.clone());
+                }
+            }
+        }
+        self.send_appends();
+        for name in self.other_members() {
+            self.send_snapshot_if_behind(&name);
+        }
+        self.try_commit();
+    }
+
+    pub(super) fn store_lost_leadership(&mut self) {
+        if let Some(flight) = self.store.in_flight.take() {
+            self.answer_origins(&flight.origins, Err(WriteError::Unknown));
+        }
+        let queue = std::mem::take(&mut self.store.queue);
+        let origins: Vec<Origin> = queue.iter().map(|pending| pending.origin).collect();
+        self.answer_origins(&origins, Err(WriteError::NotLeader { leader: None }));
+        self.store.members.clear();
+    }
+}
