@@ -12,10 +12,14 @@ pub mod effect;
 pub mod group;
 pub mod ids;
 pub mod input;
+pub mod membership;
 pub mod message;
 pub mod model;
+mod node;
 pub mod note;
-pub mod recovery;
 pub mod operations;
 pub mod placement;
+pub mod recovery;
 pub mod time;
+
+pub use node::Engine;

@@ -10,6 +10,7 @@ mod following;
 mod heartbeat;
 mod installing;
 mod leading;
+mod operating;
 mod orders;
 mod power;
 mod running;
@@ -21,9 +22,8 @@ use std::sync::Arc;
 use super::durable::{Durable, Identity};
 use super::effect::{Effect, Record, WriteError};
 use super::group::Groups;
-use super::ids::{ActionId, ActionIds, Term};
+use super::ids::{ActionId, ActionIds, GrantId, Term};
 use super::input::Input;
-use super::membership::lead::Lead;
 use super::membership::liveness::Liveness;
 use super::membership::proposal::{PreVoteRound, Proposal};
 use super::membership::support::Support;
@@ -32,11 +32,12 @@ use super::message::{Message, SelfFence};
 use super::model::{CompileError, Model, compile};
 use super::recovery::Monitors;
 use super::time::{Instant, Now};
-use crate::api::names::{PathName, ServerName};
+use crate::api::names::{GroupName, PathName, ServerName};
 use crate::api::timing::Timing;
 
 use events::Chronicle;
 use leading::Leadership;
+use operating::Intents;
 use storing::Store;
 
 /// The engine of one server.
@@ -66,10 +67,20 @@ pub struct Engine {
     monitors: Monitors,
     keeper: Option<bool>,
     retired: bool,
-    /// Power actions that wait for their record.
+    /// A final action took this server out: it takes part no more in this run.
     out_of_service: bool,
+    /// The lease's end was carried out, and no renewal came since.
+    isolated: bool,
+    /// Members of the last view followed or led.
+    last_members: Vec<ServerName>,
+    /// The latest order taken about each group, in this run.
+    orders_taken: BTreeMap<GroupName, GrantId>,
+    intents: Intents,
     report_version: u64,
     report_sent: Option<(u64, Instant)>,
+    report_seen: u64,
+    groups_seen: u64,
+    versions_told: (u64, u64),
     next_tick: Instant,
     ids: ActionIds,
     awaiting_disk: BTreeMap<ActionId, AfterPersist>,
@@ -80,11 +91,28 @@ pub struct Engine {
 /// What goes on once a record is on disk.
 #[derive(Clone, Debug)]
 enum AfterPersist {
-    Promise { to: ServerName, term: Term, members: Vec<ServerName>, record: Record },
-    Propose { term: Term, record: Record },
-    SelfFence { record: Record },
-    Store { term: Term, leader: ServerName, record: Record },
-    FinalAction { action: super::effect::PowerAction, record: Record },
+    Promise {
+        to: ServerName,
+        term: Term,
+        members: Vec<ServerName>,
+        record: Record,
+    },
+    Propose {
+        term: Term,
+        record: Record,
+    },
+    SelfFence {
+        record: Record,
+    },
+    Store {
+        term: Term,
+        leader: ServerName,
+        record: Record,
+    },
+    FinalAction {
+        action: super::effect::PowerAction,
+        record: Record,
+    },
 }
 
 impl Engine {
@@ -93,7 +121,7 @@ impl Engine {
     /// # Errors
     /// When what is on disk does not make a spec.
     pub fn new(identity: Identity, durable: Durable, now: Now) -> Result<Self, CompileError> {
-        let model = Arc::new(compile(&durable.objects, durable.revision)?);
+        let model = Arc::new(compile(&durable.objects)?);
         let cluster = &model.cluster;
         let mut liveness = Liveness::new(identity.server.clone(), cluster.timing.timeout);
         liveness.configure(&cluster.servers, &cluster.paths, cluster.timing.timeout);
@@ -112,15 +140,22 @@ impl Engine {
             proposal: None,
             leadership: None,
             store: Store::new(durable.revision),
-            groups: Groups::new(identity.server.clone()),
-            monitors: Monitors::new(identity.server.clone()),
+            groups: Groups::new(identity.server.clone(), ActionIds::strided(1, GIVERS)),
+            monitors: Monitors::new(identity.server.clone(), ActionIds::strided(2, GIVERS)),
             keeper: None,
             retired: false,
             out_of_service: false,
-            report_version: 0,
+            isolated: false,
+            last_members: Vec::new(),
+            orders_taken: BTreeMap::new(),
+            intents: Intents::default(),
+            report_version: 1,
             report_sent: None,
+            report_seen: 0,
+            groups_seen: 0,
+            versions_told: (0, 0),
             next_tick: now.instant,
-            ids: ActionIds::default(),
+            ids: ActionIds::strided(0, GIVERS),
             awaiting_disk: BTreeMap::new(),
             effects: VecDeque::new(),
             chronicle: Chronicle::new(identity.server.clone()),
@@ -128,32 +163,45 @@ impl Engine {
             durable,
             model,
         };
+        engine.read_intents();
         engine.adopt_model();
         Ok(engine)
     }
 
     /// Takes one input.
     pub fn handle(&mut self, now: Now, input: Input) {
-        self.now = Now { instant: now.instant.max(self.now.instant), wall: now.wall };
+        self.now = Now {
+            instant: now.instant.max(self.now.instant),
+            wall: now.wall,
+        };
         self.expire_lease();
         match input {
             Input::Timer => {}
             Input::Received { path, envelope } => self.on_received(path.as_ref(), *envelope),
             Input::Persisted { id, result } => self.on_persisted(id, result),
-            Input::Verdict { id, verdict, handover, message } => {
+            Input::Verdict {
+                id,
+                verdict,
+                handover,
+                message,
+            } => {
                 self.on_verdict(id, verdict, handover, &message);
             }
             Input::ResourceDone { id, outcome } => {
-                self.groups.on_resource_done(self.now, id, outcome, &mut self.ids);
+                self.groups.on_resource_done(self.now, id, outcome);
             }
             Input::ResourceFailed { resource, message } => {
-                self.groups.on_resource_failed(self.now, &resource, message, &mut self.ids);
+                self.groups.on_resource_failed(self.now, &resource, message);
             }
-            Input::Checked { id, result, message } => {
-                self.monitors.on_checked(self.now, id, result, message, &mut self.ids);
+            Input::Checked {
+                id,
+                result,
+                message,
+            } => {
+                self.monitors.on_checked(self.now, id, result, message);
             }
             Input::ScriptDone { id, exit_code } => {
-                self.monitors.on_script_done(self.now, id, exit_code, &mut self.ids);
+                self.monitors.on_script_done(self.now, id, exit_code);
             }
             Input::Keeper { present } => self.on_keeper(present),
             Input::Write { id, after, changes } => self.on_write(id, after, changes),
@@ -183,7 +231,13 @@ impl Engine {
         .flatten()
         .min()
         // What is already due waits for the next tick at most: never a busy loop.
-        .map(|at| if at <= self.now.instant { self.now.instant + MINIMUM_WAIT } else { at })
+        .map(|at| {
+            if at <= self.now.instant {
+                self.now.instant + MINIMUM_WAIT
+            } else {
+                at
+            }
+        })
     }
 
     /// Who this engine is.
@@ -213,7 +267,9 @@ impl Engine {
     /// Until when it may act, if it may.
     #[must_use]
     pub fn lease_until(&self) -> Option<Instant> {
-        self.lease.until(self.timing().lease).filter(|until| self.now.instant < *until)
+        self.lease
+            .until(self.timing().lease)
+            .filter(|until| self.now.instant < *until)
     }
 
     /// Whether it leads an installed view and may act.
@@ -226,8 +282,8 @@ impl Engine {
     fn advance(&mut self) {
         let changes = self.liveness.expire(self.now);
         self.on_liveness(changes);
-        self.groups.handle_timeout(self.now, &mut self.ids);
-        self.monitors.handle_timeout(self.now, &mut self.ids);
+        self.groups.handle_timeout(self.now);
+        self.monitors.handle_timeout(self.now);
         if self.now.instant >= self.next_tick {
             self.next_tick = self.now.instant + self.timing().interval;
             self.tick();
@@ -266,12 +322,22 @@ impl Engine {
     /// Sends to the run of the peer's agent that speaks now.
     fn send(&mut self, to: &ServerName, message: Message) {
         let to_boot = self.liveness.peer(to).and_then(|peer| peer.boot);
-        self.effects.push_back(Effect::Send { to: to.clone(), to_boot, path: None, message });
+        self.effects.push_back(Effect::Send {
+            to: to.clone(),
+            to_boot,
+            path: None,
+            message,
+        });
     }
 
     fn send_on(&mut self, to: &ServerName, path: &PathName, message: Message) {
         let path = Some(path.clone());
-        self.effects.push_back(Effect::Send { to: to.clone(), to_boot: None, path, message });
+        self.effects.push_back(Effect::Send {
+            to: to.clone(),
+            to_boot: None,
+            path,
+            message,
+        });
     }
 
     fn persist(&mut self, record: Record, after: AfterPersist) {
@@ -281,13 +347,20 @@ impl Engine {
     }
 
     fn on_persisted(&mut self, id: ActionId, result: Result<(), String>) {
-        let Some(after) = self.awaiting_disk.remove(&id) else { return };
+        let Some(after) = self.awaiting_disk.remove(&id) else {
+            return;
+        };
         if let Err(error) = result {
             self.on_persist_failed(after, &error);
             return;
         }
         match after {
-            AfterPersist::Promise { to, term, members, record } => {
+            AfterPersist::Promise {
+                to,
+                term,
+                members,
+                record,
+            } => {
                 self.durable.apply(&record);
                 self.on_promised(&to, &term, &members);
             }
@@ -296,7 +369,11 @@ impl Engine {
                 self.on_proposed(&term);
             }
             AfterPersist::SelfFence { record } => self.durable.apply(&record),
-            AfterPersist::Store { term, leader, record } => {
+            AfterPersist::Store {
+                term,
+                leader,
+                record,
+            } => {
                 self.durable.apply(&record);
                 self.on_stored(&term, &leader);
             }
@@ -320,7 +397,10 @@ impl Engine {
                 if self.promised == term {
                     self.promised = self.durable.promised.clone();
                 }
-                self.proposal = self.proposal.take().filter(|proposal| proposal.term != term);
+                self.proposal = self
+                    .proposal
+                    .take()
+                    .filter(|proposal| proposal.term != term);
             }
             AfterPersist::SelfFence { .. } => {}
             AfterPersist::Store { term, leader, .. } => {
@@ -337,6 +417,9 @@ impl Engine {
         self.effects.push_back(Effect::WriteDone { id, result });
     }
 }
+
+/// The node, the groups and the monitors give action ids.
+const GIVERS: u64 = 3;
 
 /// Shortest time until the next timer: a deadline that is due but waits for another input must not
 /// make the shell spin.

@@ -70,7 +70,9 @@ impl Absent {
     #[must_use]
     pub fn freedom(&self, timing: &Timing) -> Freedom {
         let covers = |boot: BootId| {
-            self.supported.as_ref().is_some_and(|boots| boots.iter().all(|b| *b == boot))
+            self.supported
+                .as_ref()
+                .is_some_and(|boots| boots.iter().all(|b| *b == boot))
         };
         if self.ended.is_some_and(covers) {
             return Freedom::Free;
@@ -135,7 +137,9 @@ impl Lead {
     /// Whether an answer to the present round came from every other member.
     #[must_use]
     pub fn all_answered(&self, me: &ServerName) -> bool {
-        let Some((round, _)) = self.round else { return false };
+        let Some((round, _)) = self.round else {
+            return false;
+        };
         let answered = |name: &ServerName| self.acks.get(name).is_some_and(|ack| *ack >= round);
         self.members.keys().filter(|name| *name != me).all(answered)
     }
@@ -143,7 +147,9 @@ impl Lead {
     /// Whether every configured server is a member whose agent we hear.
     #[must_use]
     pub fn is_whole(&self, configured: &[ServerName], liveness: &Liveness) -> bool {
-        configured.iter().all(|name| self.members.contains_key(name) && liveness.alive(name))
+        configured
+            .iter()
+            .all(|name| self.members.contains_key(name) && liveness.alive(name))
     }
 }
 

@@ -81,7 +81,11 @@ impl Liveness {
     /// Nobody is heard yet.
     #[must_use]
     pub fn new(me: ServerName, timeout: Duration) -> Self {
-        Self { me, timeout, peers: BTreeMap::new() }
+        Self {
+            me,
+            timeout,
+            peers: BTreeMap::new(),
+        }
     }
 
     /// Takes the servers, paths and time-out of the spec.
@@ -125,7 +129,9 @@ impl Liveness {
         boot: BootId,
         path: Option<&PathName>,
     ) -> Vec<Change> {
-        let Some(peer) = self.peers.get_mut(from) else { return Vec::new() };
+        let Some(peer) = self.peers.get_mut(from) else {
+            return Vec::new();
+        };
         let mut changes = Vec::new();
         if peer.boot != Some(boot) {
             if let Some(past) = peer.boot.replace(boot) {
@@ -148,7 +154,9 @@ impl Liveness {
         heartbeat: &Heartbeat,
     ) -> Vec<Change> {
         let me = self.me.clone();
-        let Some(peer) = self.peers.get_mut(from) else { return Vec::new() };
+        let Some(peer) = self.peers.get_mut(from) else {
+            return Vec::new();
+        };
         if let Some(path) = peer.paths.get_mut(&heartbeat.path) {
             // Reordered: an older one says nothing new.
             if path.stamp.is_some_and(|stamp| stamp >= heartbeat.sent) {
@@ -175,7 +183,9 @@ impl Liveness {
 
     /// A keeper said that this run of its server's agent is dead and holds nothing.
     pub fn on_ended(&mut self, now: Now, from: &ServerName, boot: BootId) -> Vec<Change> {
-        let Some(peer) = self.peers.get_mut(from) else { return Vec::new() };
+        let Some(peer) = self.peers.get_mut(from) else {
+            return Vec::new();
+        };
         // Only the run that speaks, or spoke last, may be declared dead: a late farewell of an
         // older run says nothing about its successor.
         if peer.boot.is_some_and(|present| present != boot) {
@@ -191,7 +201,11 @@ impl Liveness {
     /// A peer named a term that it promised.
     pub fn note_promised(&mut self, from: &ServerName, term: &Term) {
         if let Some(peer) = self.peers.get_mut(from) {
-            if peer.promised.as_ref().is_none_or(|promised| promised < term) {
+            if peer
+                .promised
+                .as_ref()
+                .is_none_or(|promised| promised < term)
+            {
                 peer.promised = Some(term.clone());
             }
         }
@@ -228,13 +242,18 @@ impl Liveness {
     #[must_use]
     pub fn heard(&self) -> BTreeSet<ServerName> {
         let heard = |peer: &Peer| peer.paths.values().any(|path| path.heard.is_some());
-        self.peers.iter().filter(|(_, peer)| heard(peer)).map(|(name, _)| name.clone()).collect()
+        self.peers
+            .iter()
+            .filter(|(_, peer)| heard(peer))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// Whether a peer's packets arrive on a path.
     #[must_use]
     pub fn hears_on(&self, name: &ServerName, path: &PathName) -> bool {
-        self.path(name, path).is_some_and(|path| path.heard.is_some())
+        self.path(name, path)
+            .is_some_and(|path| path.heard.is_some())
     }
 
     /// The peer's latest stamp on a path, to be echoed, and how long ago it came.
@@ -272,9 +291,14 @@ impl Liveness {
 
     fn settle(&mut self, now: Now, name: &ServerName, changes: &mut Vec<Change>) {
         let timeout = self.timeout;
-        let Some(peer) = self.peers.get_mut(name) else { return };
+        let Some(peer) = self.peers.get_mut(name) else {
+            return;
+        };
         for (path_name, path) in &mut peer.paths {
-            if path.heard.is_some_and(|heard| now.instant.since(heard) >= timeout) {
+            if path
+                .heard
+                .is_some_and(|heard| now.instant.since(heard) >= timeout)
+            {
                 path.heard = None;
                 path.hears_me = false;
             }

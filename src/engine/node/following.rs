@@ -20,7 +20,10 @@ impl Engine {
     }
 
     pub(super) fn on_renew(&mut self, from: &ServerName, boot: BootId, renew: Renew) {
-        let older = self.view.as_ref().is_some_and(|view| renew.term < view.term);
+        let older = self
+            .view
+            .as_ref()
+            .is_some_and(|view| renew.term < view.term);
         if older || !self.follows(from, &renew.term) {
             return;
         }
@@ -44,7 +47,10 @@ impl Engine {
     }
 
     fn follow(&mut self, from: &ServerName, boot: BootId, renew: &Renew) {
-        let known = self.view.as_ref().is_some_and(|view| view.term == renew.term);
+        let known = self
+            .view
+            .as_ref()
+            .is_some_and(|view| view.term == renew.term);
         if known {
             if let Some(view) = &mut self.view {
                 view.started |= renew.started;
@@ -52,6 +58,7 @@ impl Engine {
             return;
         }
         self.drop_leadership();
+        self.last_members = renew.members.clone();
         self.view = Some(View {
             term: renew.term.clone(),
             leader: from.clone(),
@@ -61,6 +68,7 @@ impl Engine {
         });
         self.report_version += 1;
         self.report_sent = None;
+        self.report_seen = 0;
     }
 
     fn take_orders(&mut self, orders: &[Order]) {
@@ -78,7 +86,8 @@ impl Engine {
     }
 
     pub(super) fn note_order(&mut self, order: &Order) {
-        self.orders_taken.insert(order.group.clone(), order.id.clone());
+        self.orders_taken
+            .insert(order.group.clone(), order.id.clone());
     }
 
     fn send_ack(&mut self, to: &ServerName, renew: &Renew) {
@@ -93,8 +102,8 @@ impl Engine {
         self.send(to, Message::Ack(Box::new(ack)));
     }
 
-    /// A phase changed: the leader is told at once rather than at the next renewal. It is no
-    /// support: it echoes nothing newer than the last renewal did.
+    /// A phase changed: the leader is told at once rather than at the next renewal. That is no
+    /// support, for it echoes nothing.
     pub(super) fn tell_phases(&mut self) {
         let Some(view) = &self.view else { return };
         let leader = view.leader.clone();
@@ -107,8 +116,6 @@ impl Engine {
             sent: self.now.instant,
             holds: self.groups.holds(),
         };
-        let boot = self.liveness.peer(&leader).and_then(|peer| peer.boot);
-        self.support.give(self.now.instant, &leader, boot);
         self.send(&leader, Message::Ack(Box::new(ack)));
     }
 
@@ -129,7 +136,9 @@ impl Engine {
 
     /// A lease that time has ended is over before anything else is looked at.
     pub(super) fn expire_lease(&mut self) {
-        let Some(until) = self.lease.until(self.timing().lease) else { return };
+        let Some(until) = self.lease.until(self.timing().lease) else {
+            return;
+        };
         if self.now.instant < until || self.isolated {
             return;
         }
@@ -172,7 +181,11 @@ impl Engine {
         }
         // What the keeper holds is found out, not assumed.
         self.groups.probe_all(self.now);
-        if let Some(until) = self.lease.until(self.timing().lease).filter(|_| self.lease_live()) {
+        if let Some(until) = self
+            .lease
+            .until(self.timing().lease)
+            .filter(|_| self.lease_live())
+        {
             self.effects.push_back(Effect::Lease { until: Some(until) });
         }
     }

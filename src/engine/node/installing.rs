@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::leading::Leadership;
+use super::orders::adopted;
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::effect::Effect;
 use crate::engine::ids::{ActionId, BootId};
@@ -14,13 +15,15 @@ use crate::engine::membership::proposal::{ArbiterStep, Proposal};
 use crate::engine::membership::view::View;
 use crate::engine::message::{Held, Message, Promise, SelfFence, StoreFetch};
 use crate::engine::model::Arbiter;
-use crate::engine::placement::Holder;
+use crate::engine::placement::{GroupFacts, Holder};
 use crate::engine::time::Instant;
 
 impl Engine {
     pub(super) fn try_install(&mut self) {
         let me = self.me().clone();
-        let Some(proposal) = &self.proposal else { return };
+        let Some(proposal) = &self.proposal else {
+            return;
+        };
         if !proposal.complete(&me) {
             return;
         }
@@ -42,7 +45,9 @@ impl Engine {
         let now = self.now.instant;
         let configured = self.model.cluster.servers.len();
         let arbiter = self.model.cluster.arbiter;
-        let Some(proposal) = &mut self.proposal else { return };
+        let Some(proposal) = &mut self.proposal else {
+            return;
+        };
         let whole = proposal.members.len() == configured;
         let inside = match arbiter {
             Arbiter::Majority => Some(2 * proposal.members.len() > configured),
@@ -64,7 +69,8 @@ impl Engine {
                 proposal.arbiter = ArbiterStep::Asked(id, now);
                 let members = proposal.members.keys().cloned().collect();
                 let term = proposal.term.clone();
-                self.effects.push_back(Effect::AskArbiter { id, members, term });
+                self.effects
+                    .push_back(Effect::AskArbiter { id, members, term });
             }
         }
     }
@@ -78,7 +84,10 @@ impl Engine {
     ) {
         let now = self.now.instant;
         let asked = match &mut self.proposal {
-            Some(Proposal { arbiter: step @ ArbiterStep::Asked(..), .. }) => match *step {
+            Some(Proposal {
+                arbiter: step @ ArbiterStep::Asked(..),
+                ..
+            }) => match *step {
                 ArbiterStep::Asked(asked, at) if asked == id => Some((step, at)),
                 _ => None,
             },
@@ -114,12 +123,15 @@ impl Engine {
         let proposed = self.chronicle.recall("proposed");
         let number = self.event_about_cluster(reason, &[("message", message)], &[proposed]);
         self.chronicle.remember("arbitration", number);
-        self.chronicle.remember("arbitration-said", fingerprint(reason));
+        self.chronicle
+            .remember("arbitration-said", fingerprint(reason));
     }
 
     /// The newest store among the members becomes the leader's before the view is installed.
     fn fetch_or_install(&mut self) {
-        let Some(proposal) = &mut self.proposal else { return };
+        let Some(proposal) = &mut self.proposal else {
+            return;
+        };
         let newest = proposal
             .promises
             .iter()
@@ -143,7 +155,9 @@ impl Engine {
     fn install(&mut self, proposal: Proposal) {
         let now = self.now.instant;
         let me = self.me().clone();
-        let ArbiterStep::Held(asked, handover) = proposal.arbiter else { return };
+        let ArbiterStep::Held(asked, handover) = proposal.arbiter else {
+            return;
+        };
         let names: Vec<ServerName> = proposal.members.keys().cloned().collect();
         let own = self.own_promise(&proposal.term, &names);
         let mut promises: BTreeMap<ServerName, (Instant, Promise)> = proposal.promises;
@@ -167,10 +181,13 @@ impl Engine {
                 lead.stamps.insert(name.clone(), promise.sent);
             }
         }
+        // The newest store is the leader's: its times count for what absent servers may do.
+        self.commit(self.durable.revision);
         let former = self.leadership.take();
         let mut leadership = Leadership::new(lead, former);
         leadership.take_reports(&self.model, &promises, now, &self.timing());
         self.leadership = Some(leadership);
+        let former_members = std::mem::replace(&mut self.last_members, names.clone());
         self.view = Some(View {
             term: proposal.term,
             leader: me,
@@ -180,7 +197,8 @@ impl Engine {
         });
         self.renewed = Some(now);
         self.note_installed();
-        self.mark_failed_servers();
+        self.mark_failed_servers(&former_members);
+        self.mark_lost_groups();
         self.store_installed(&promises);
         self.extend_own_lease();
         self.begin_round();
@@ -194,7 +212,12 @@ impl Engine {
         handover: Option<Duration>,
     ) -> BTreeMap<ServerName, Absent> {
         let now = self.now.instant;
-        let outside = self.model.cluster.servers.iter().filter(|name| !members.contains(*name));
+        let outside = self
+            .model
+            .cluster
+            .servers
+            .iter()
+            .filter(|name| !members.contains(*name));
         let absent = |name: &ServerName| {
             let mut since = handover.map_or(Instant::default(), |age| now - age);
             let mut supported: Option<BTreeSet<BootId>> = Some(BTreeSet::new());
@@ -216,14 +239,23 @@ impl Engine {
                     }
                 }
                 ended = ended.or(promise.ended.get(name).copied());
-                let known = promise.self_fence_of.get(name).copied().unwrap_or(SelfFence::None);
+                let known = promise
+                    .self_fence_of
+                    .get(name)
+                    .copied()
+                    .unwrap_or(SelfFence::None);
                 self_fence = self_fence.max(known);
             }
             // Another holder's lease record is support that no member can name a run for.
             if handover.is_some() {
                 supported = None;
             }
-            Absent { since, supported, ended, self_fence }
+            Absent {
+                since,
+                supported,
+                ended,
+                self_fence,
+            }
         };
         outside.map(|name| (name.clone(), absent(name))).collect()
     }
@@ -242,8 +274,10 @@ impl Engine {
             ("count", &*count),
             ("configured", &*configured),
         ];
-        let causes =
-            [self.chronicle.recall("arbitration"), self.chronicle.recall("proposed")];
+        let causes = [
+            self.chronicle.recall("arbitration"),
+            self.chronicle.recall("proposed"),
+        ];
         let number = self.event_about_cluster("ViewInstalled", &parameters, &causes);
         self.chronicle.remember("installed", number);
     }
@@ -251,7 +285,9 @@ impl Engine {
 
 /// A number for a word, so that the chronicle can say whether the same was said before.
 fn fingerprint(word: &str) -> u64 {
-    word.bytes().fold(5381, |hash: u64, byte| hash.wrapping_mul(33) ^ u64::from(byte))
+    word.bytes().fold(5381, |hash: u64, byte| {
+        hash.wrapping_mul(33) ^ u64::from(byte)
+    })
 }
 
 impl Leadership {
@@ -266,25 +302,29 @@ impl Leadership {
         let mut held: BTreeMap<GroupName, Vec<(ServerName, Held)>> = BTreeMap::new();
         for (server, (_, promise)) in promises {
             for (group, state) in &promise.holds {
-                held.entry(group.clone()).or_default().push((server.clone(), state.clone()));
+                held.entry(group.clone())
+                    .or_default()
+                    .push((server.clone(), state.clone()));
             }
         }
         let free = self.lead.unfree(now, timing).is_empty();
-        let names: BTreeSet<GroupName> =
-            model.groups.keys().chain(held.keys()).cloned().collect();
+        let names: BTreeSet<GroupName> = model.groups.keys().chain(held.keys()).cloned().collect();
         for name in names {
             let mut holders = held.remove(&name).unwrap_or_default();
             holders.sort_by_key(|(server, _)| model.priority(server));
             let mut holders = holders.into_iter();
             let holder = match holders.next() {
-                Some((server, state)) => Holder::adopted(server, state),
+                Some((server, state)) => adopted(server, state),
                 None if free => Holder::Free,
                 None => Holder::Unknown,
             };
             for (server, state) in holders {
                 self.surplus.insert((name.clone(), server), state.order);
             }
-            self.holders.insert(name, holder);
+            self.groups
+                .entry(name)
+                .or_insert_with(GroupFacts::unknown)
+                .holder = holder;
         }
     }
 }

@@ -41,10 +41,10 @@ pub(super) struct Leadership {
     pub arbiter_said: String,
     /// Whether it last said `Held`.
     pub arbiter_held: bool,
-    /// When this view was installed.
-    pub installed: Instant,
     /// Whether "waiting for servers" was told.
     pub told_waiting: bool,
+    /// Servers with orders that were not sent yet.
+    pub unsent: std::collections::BTreeSet<ServerName>,
 }
 
 /// A failover between its decision and the moment when the group is online.
@@ -58,7 +58,7 @@ pub(super) struct FailoverUnderWay {
 
 /// The last server on which a group was online; kept in the store as an `Intent` named
 /// `ran.GROUP`, so that a new leader knows whom a group was taken from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Ran {
     /// The server.
@@ -75,7 +75,7 @@ impl Ran {
 }
 
 impl Leadership {
-    pub fn new(lead: Lead, former: Option<Leadership>, now: Instant) -> Self {
+    pub fn new(lead: Lead, former: Option<Leadership>) -> Self {
         let (groups, failing_over, available_since) = match former {
             Some(former) => (former.groups, former.failing_over, former.available_since),
             None => Default::default(),
@@ -93,8 +93,8 @@ impl Leadership {
             asked: None,
             arbiter_said: String::new(),
             arbiter_held: true,
-            installed: now,
             told_waiting: false,
+            unsent: std::collections::BTreeSet::new(),
         }
     }
 }
@@ -122,18 +122,24 @@ impl Engine {
     fn renew_members(&mut self, answer: bool, only: Option<&ServerName>) {
         let me = self.me().clone();
         let now = self.now.instant;
-        let Some(basis) = self.authority() else { return };
+        let Some(basis) = self.authority() else {
+            return;
+        };
         if now.since(basis) >= self.timing().lease {
             return;
         }
         let started = self.view.as_ref().is_some_and(|view| view.started);
-        let Some(leadership) = &self.leadership else { return };
+        let Some(leadership) = &self.leadership else {
+            return;
+        };
         let names: Vec<ServerName> = leadership.lead.members.keys().cloned().collect();
         for name in names.iter().filter(|name| **name != me) {
             if only.is_some_and(|only| only != name) {
                 continue;
             }
-            let Some(leadership) = &self.leadership else { return };
+            let Some(leadership) = &self.leadership else {
+                return;
+            };
             let orders = leadership.orders.get(name);
             let report = leadership.lead.reports.get(name);
             let renew = Renew {
@@ -145,7 +151,9 @@ impl Engine {
                 authority_age: now.since(basis),
                 committed: self.store.committed(),
                 started,
-                orders: orders.map(|o| o.values().cloned().collect()).unwrap_or_default(),
+                orders: orders
+                    .map(|o| o.values().cloned().collect())
+                    .unwrap_or_default(),
                 report_seen: report.map_or(0, |report| report.version),
             };
             let boot = leadership.lead.members.get(name).copied();
@@ -163,7 +171,12 @@ impl Engine {
     pub(super) fn authority(&self) -> Option<Instant> {
         let leadership = self.leadership.as_ref()?;
         let cluster = &self.model.cluster;
-        leadership.lead.authority(self.now.instant, self.me(), &cluster.servers, cluster.arbiter)
+        leadership.lead.authority(
+            self.now.instant,
+            self.me(),
+            &cluster.servers,
+            cluster.arbiter,
+        )
     }
 
     pub(super) fn extend_own_lease(&mut self) {
@@ -175,7 +188,9 @@ impl Engine {
 
     pub(super) fn on_ack(&mut self, from: &ServerName, ack: Ack) {
         let now = self.now.instant;
-        let Some(leadership) = &mut self.leadership else { return };
+        let Some(leadership) = &mut self.leadership else {
+            return;
+        };
         let lead = &mut leadership.lead;
         let counts = ack.term == lead.term && lead.members.contains_key(from) && ack.echo <= now;
         if !counts {
@@ -188,7 +203,9 @@ impl Engine {
         let round = lead.round;
         self.extend_own_lease();
         self.on_holds(from, ack.holds);
-        let Some((sent, passed_on)) = round else { return };
+        let Some((sent, passed_on)) = round else {
+            return;
+        };
         if ack.echo != sent {
             return;
         }
@@ -203,7 +220,9 @@ impl Engine {
     }
 
     pub(super) fn on_report(&mut self, from: &ServerName, report: Report) {
-        let Some(leadership) = &mut self.leadership else { return };
+        let Some(leadership) = &mut self.leadership else {
+            return;
+        };
         if !leadership.lead.members.contains_key(from) {
             return;
         }
@@ -220,12 +239,18 @@ impl Engine {
     /// others only while a server is absent.
     fn ask_for_leader(&mut self) {
         let cluster = &self.model.cluster;
-        let Arbiter::External { exclusive } = cluster.arbiter else { return };
+        let Arbiter::External { exclusive } = cluster.arbiter else {
+            return;
+        };
         let now = self.now.instant;
         let lease = self.timing().lease;
-        let Some(leadership) = &mut self.leadership else { return };
+        let Some(leadership) = &mut self.leadership else {
+            return;
+        };
         let whole = leadership.lead.is_whole(&cluster.servers, &self.liveness);
-        let pending = leadership.asked.is_some_and(|(_, at)| now.since(at) < lease);
+        let pending = leadership
+            .asked
+            .is_some_and(|(_, at)| now.since(at) < lease);
         if pending || self.proposal.is_some() || whole && !exclusive {
             return;
         }
@@ -233,12 +258,17 @@ impl Engine {
         leadership.asked = Some((id, now));
         let members = leadership.lead.members.keys().cloned().collect();
         let term = leadership.lead.term.clone();
-        self.effects.push_back(Effect::AskArbiter { id, members, term });
+        self.effects
+            .push_back(Effect::AskArbiter { id, members, term });
     }
 
     pub(super) fn on_leader_verdict(&mut self, id: ActionId, verdict: Verdict, message: &str) {
-        let Some(leadership) = &mut self.leadership else { return };
-        let Some((asked, at)) = leadership.asked else { return };
+        let Some(leadership) = &mut self.leadership else {
+            return;
+        };
+        let Some((asked, at)) = leadership.asked else {
+            return;
+        };
         if asked != id {
             return;
         }
@@ -282,6 +312,11 @@ impl Engine {
         };
         let startup = self.startup_deadline();
         let again = leadership.report.again;
-        unfree.values().filter_map(until).chain(startup).chain(again).min()
+        unfree
+            .values()
+            .filter_map(until)
+            .chain(startup)
+            .chain(again)
+            .min()
     }
 }

@@ -58,12 +58,17 @@ impl Engine {
 
     /// Operations go on; what they and the facts ask for is written in one write.
     pub(super) fn step_operations(&mut self) {
-        let due = self.leadership.as_ref().is_some_and(|leadership| leadership.dirty);
+        let due = self
+            .leadership
+            .as_ref()
+            .is_some_and(|leadership| leadership.dirty);
         if !due || self.store.operations_pending() {
             return;
         }
         let servers = self.server_facts();
-        let Some(leadership) = &mut self.leadership else { return };
+        let Some(leadership) = &mut self.leadership else {
+            return;
+        };
         for (name, facts) in &mut leadership.groups {
             facts.intent = self.intents.groups.get(name).cloned().unwrap_or_default();
         }
@@ -75,16 +80,21 @@ impl Engine {
             now: self.now.instant,
         };
         let operations = &self.intents.operations;
-        let facts = OperationFacts { view, operations, wall: self.now.wall };
+        let facts = OperationFacts {
+            view,
+            operations,
+            wall: self.now.wall,
+        };
         let mut changes = settle(&facts);
         let mut told = Vec::new();
         for (name, step) in step_all(&facts) {
             changes.extend(step.intents);
             if let Some(status) = step.status {
                 let key = ObjectKey::new("Operation", name);
-                let text = self.durable.objects.get(&key).and_then(|object| {
-                    with_status(&object.json, &status.status(self.now.wall))
-                });
+                let text =
+                    self.durable.objects.get(&key).and_then(|object| {
+                        with_status(&object.json, &status.status(self.now.wall))
+                    });
                 if let Some(text) = text {
                     changes.push((key.clone(), Some(text)));
                     told.push((key, status));
@@ -114,15 +124,22 @@ impl Engine {
         };
         let parameters = [("operation", key.name.as_str()), ("message", message)];
         let number = self.event("Operation", &key.name, reason, &parameters, &[]);
-        let about = self.intents.operations.get(&key.name).and_then(|op| op.spec.group.clone());
+        let about = self
+            .intents
+            .operations
+            .get(&key.name)
+            .and_then(|op| op.spec.group.clone());
         if let (OperationState::Running, Some(group)) = (state, about) {
-            self.chronicle.remember(&format!("latest/FailoverGroup/{group}"), number);
+            self.chronicle
+                .remember(&format!("latest/FailoverGroup/{group}"), number);
         }
     }
 
     /// Objects that are being deleted and whose deactivation is certain.
     fn deletions(&self) -> Vec<(ObjectKey, Option<String>)> {
-        let Some(leadership) = &self.leadership else { return Vec::new() };
+        let Some(leadership) = &self.leadership else {
+            return Vec::new();
+        };
         let mut gone = Vec::new();
         for (name, model) in &self.model.groups {
             let facts = leadership.groups.get(name);
@@ -130,13 +147,14 @@ impl Engine {
             if model.deleting && free {
                 gone.push((ObjectKey::new("FailoverGroup", name.as_str()), None));
             }
-            let deleting = model.resources.iter().filter(|(_, resource)| resource.deleting);
+            let deleting = model
+                .resources
+                .iter()
+                .filter(|(_, resource)| resource.deleting);
             for (resource, _) in deleting {
                 let holder = facts.map(|facts| &facts.holder);
                 let inactive = match holder {
-                    Some(Holder::Held { server, .. }) => {
-                        !self.reported_active(server, resource)
-                    }
+                    Some(Holder::Held { server, .. }) => !self.reported_active(server, resource),
                     Some(Holder::Free) | None => true,
                     Some(Holder::Unknown) => false,
                 };
@@ -152,7 +170,11 @@ impl Engine {
                 OperationState::Pending | OperationState::Running
             );
             let key = ObjectKey::new("Operation", name);
-            let made = self.durable.objects.get(&key).and_then(|o| created(&o.json));
+            let made = self
+                .durable
+                .objects
+                .get(&key)
+                .and_then(|o| created(&o.json));
             if ended && made.is_some_and(|made| made < old) {
                 gone.push((key, None));
             }
@@ -170,24 +192,26 @@ impl Engine {
             own = self.own_report();
             Some(&own)
         } else {
-            self.leadership.as_ref().and_then(|leadership| leadership.lead.reports.get(server))
+            self.leadership
+                .as_ref()
+                .and_then(|leadership| leadership.lead.reports.get(server))
         };
         // Without a report nothing is known: it may be active.
         report.is_none_or(|report| {
-            report.resources.get(resource).is_some_and(|resource| {
-                resource.state != crate::api::kinds::ResourceState::Offline
-            })
+            report
+                .resources
+                .get(resource)
+                .is_some_and(|resource| resource.state != crate::api::kinds::ResourceState::Offline)
         })
     }
 
     /// CP-23: a server that was lost while the cluster ran stays out until it is returned.
-    pub(super) fn mark_failed_servers(&mut self) {
+    pub(super) fn mark_failed_servers(&mut self, former: &[ServerName]) {
         let Some(view) = &self.view else { return };
         if !view.started {
             return;
         }
-        let lost: Vec<ServerName> = self
-            .last_members
+        let lost: Vec<ServerName> = former
             .iter()
             .filter(|name| !view.members.contains(name) && !self.known_out(name))
             .cloned()
@@ -195,33 +219,53 @@ impl Engine {
         for server in lost {
             let cause = self.chronicle.recall(&format!("lost/{server}"));
             let timeout = super::events::text(self.timing().timeout);
-            let ended = self.liveness.peer(&server).is_some_and(|peer| peer.ended == peer.boot);
+            let ended = self
+                .liveness
+                .peer(&server)
+                .is_some_and(|peer| peer.ended == peer.boot);
             let message = if ended {
                 "its agent ended unexpectedly".to_owned()
             } else {
                 format!("not heard for {timeout}")
             };
-            let intent =
-                ServerIntent { out: Out::Failed, since: self.now.wall, message: message.clone() };
+            let intent = ServerIntent {
+                out: Out::Failed,
+                since: self.now.wall,
+                message: message.clone(),
+            };
             self.write_intent(server_intent_key(&server), intent.json());
             let parameters = [("server", server.as_str()), ("message", &*message)];
-            self.event("Server", server.as_str(), "ServerOut", &parameters, &[cause]);
+            self.event(
+                "Server",
+                server.as_str(),
+                "ServerOut",
+                &parameters,
+                &[cause],
+            );
         }
     }
 
     /// What a group's holder left behind when it vanished with the former view.
     pub(super) fn mark_lost_groups(&mut self) {
         let Some(view) = &self.view else { return };
-        let Some(leadership) = &mut self.leadership else { return };
+        let Some(leadership) = &mut self.leadership else {
+            return;
+        };
         for (name, facts) in &mut leadership.groups {
-            let Some(ran) = self.intents.ran.get(name) else { continue };
+            let Some(ran) = self.intents.ran.get(name) else {
+                continue;
+            };
             let server = ServerName::from(ran.server.as_str());
             facts.ever_started |= view.started;
             let held = matches!(facts.holder, Holder::Held { .. });
             if !held && view.started && !view.members.contains(&server) {
                 facts.lost_from = Some(server);
             }
-            if let Holder::Held { reason: OrderReason::Adopted, .. } = &facts.holder {
+            if let Holder::Held {
+                reason: OrderReason::Adopted,
+                ..
+            } = &facts.holder
+            {
                 facts.placed = self.now.instant;
             }
         }
@@ -256,7 +300,9 @@ fn operation(
     let parsed: Operation = serde_json::from_str(&object.json).ok()?;
     let status = parsed.status.unwrap_or_default();
     let uid = parsed.metadata.uid.unwrap_or_default();
-    let seen = known.filter(|known| known.uid == uid).map_or(now, |known| known.seen);
+    let seen = known
+        .filter(|known| known.uid == uid)
+        .map_or(now, |known| known.seen);
     Some(OperationModel {
         uid,
         spec: parsed.spec,
@@ -269,7 +315,9 @@ fn operation(
 
 fn with_status(json: &str, status: &crate::api::kinds::OperationStatus) -> Option<String> {
     let mut object: serde_json::Value = serde_json::from_str(json).ok()?;
-    object.as_object_mut()?.insert("status".to_owned(), serde_json::to_value(status).ok()?);
+    object
+        .as_object_mut()?
+        .insert("status".to_owned(), serde_json::to_value(status).ok()?);
     serde_json::to_string(&object).ok()
 }
 

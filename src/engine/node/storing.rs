@@ -12,7 +12,9 @@ use super::{AfterPersist, Engine};
 use crate::api::names::ServerName;
 use crate::engine::effect::{Change, Expected, Record, WriteError};
 use crate::engine::ids::{ActionId, Revision, Term};
-use crate::engine::message::{Message, Promise, StoreAppend, StoreAppended, StoreFetch, StoreSnapshot};
+use crate::engine::message::{
+    Message, Promise, StoreAppend, StoreAppended, StoreFetch, StoreSnapshot,
+};
 use crate::engine::model::{ObjectKey, compile};
 use crate::engine::time::Instant;
 
@@ -72,9 +74,14 @@ impl Store {
 
     /// Whether a write of operations is still to be answered.
     pub fn operations_pending(&self) -> bool {
-        let queued = self.queue.iter().any(|pending| pending.origin == Origin::Operations);
-        let under_way =
-            self.in_flight.as_ref().is_some_and(|flight| flight.origins.contains(&Origin::Operations));
+        let queued = self
+            .queue
+            .iter()
+            .any(|pending| pending.origin == Origin::Operations);
+        let under_way = self
+            .in_flight
+            .as_ref()
+            .is_some_and(|flight| flight.origins.contains(&Origin::Operations));
         queued || under_way
     }
 }
@@ -82,7 +89,10 @@ impl Store {
 impl Engine {
     pub(super) fn on_write(&mut self, id: ActionId, after: Revision, changes: Vec<Change>) {
         if !self.leading() || self.store.queue.len() >= QUEUE_MAX {
-            let leader = self.live_leader().filter(|leader| *leader != self.me()).cloned();
+            let leader = self
+                .live_leader()
+                .filter(|leader| *leader != self.me())
+                .cloned();
             self.write_done(id, Err(WriteError::NotLeader { leader }));
             return;
         }
@@ -90,7 +100,11 @@ impl Engine {
             .into_iter()
             .map(|change| (change.key, Some(change.expected), change.json))
             .collect();
-        self.store.queue.push_back(Pending { origin: Origin::Client(id), after, changes });
+        self.store.queue.push_back(Pending {
+            origin: Origin::Client(id),
+            after,
+            changes,
+        });
     }
 
     /// A write of the engine's own, whatever is there.
@@ -103,9 +117,15 @@ impl Engine {
     }
 
     fn write_own(&mut self, origin: Origin, changes: Vec<(ObjectKey, Option<String>)>) {
-        let changes =
-            changes.into_iter().map(|(key, json)| (key, None, json.map(Arc::from))).collect();
-        self.store.queue.push_back(Pending { origin, after: Revision(0), changes });
+        let changes = changes
+            .into_iter()
+            .map(|(key, json)| (key, None, json.map(Arc::from)))
+            .collect();
+        self.store.queue.push_back(Pending {
+            origin,
+            after: Revision(0),
+            changes,
+        });
     }
 
     /// Begins the next batch if none is under way and every member has the store as it is.
@@ -114,11 +134,18 @@ impl Engine {
             return;
         }
         let current = self.durable.revision;
-        let behind = self.store.members.values().any(|revision| *revision != current);
+        let behind = self
+            .store
+            .members
+            .values()
+            .any(|revision| *revision != current);
         if behind || self.store_is_persisting() {
             return;
         }
-        let Some(term) = self.leadership.as_ref().map(|leadership| leadership.lead.term.clone())
+        let Some(term) = self
+            .leadership
+            .as_ref()
+            .map(|leadership| leadership.lead.term.clone())
         else {
             return;
         };
@@ -127,7 +154,9 @@ impl Engine {
         let mut overlay: BTreeMap<ObjectKey, Option<Arc<str>>> = BTreeMap::new();
         let mut origins = Vec::new();
         for _ in 0..BATCH_MAX {
-            let Some(pending) = self.store.queue.pop_front() else { break };
+            let Some(pending) = self.store.queue.pop_front() else {
+                break;
+            };
             revision = revision.max(Revision(pending.after.0 + 1));
             match self.first_conflict(&pending, &overlay) {
                 Some(error) => {
@@ -137,7 +166,12 @@ impl Engine {
                 }
                 None => {
                     origins.push(pending.origin);
-                    overlay.extend(pending.changes.into_iter().map(|(key, _, json)| (key, json)));
+                    overlay.extend(
+                        pending
+                            .changes
+                            .into_iter()
+                            .map(|(key, _, json)| (key, json)),
+                    );
                 }
             }
         }
@@ -149,11 +183,30 @@ impl Engine {
             return;
         }
         let changes: Vec<_> = overlay.into_iter().collect();
-        let append = StoreAppend { term: term.clone(), previous: current, revision, changes };
-        let record = Record::Append { revision, changes: append.changes.clone() };
-        self.store.in_flight = Some(InFlight { append, persisted: BTreeSet::new(), origins });
+        let append = StoreAppend {
+            term: term.clone(),
+            previous: current,
+            revision,
+            changes,
+        };
+        let record = Record::Append {
+            revision,
+            changes: append.changes.clone(),
+        };
+        self.store.in_flight = Some(InFlight {
+            append,
+            persisted: BTreeSet::new(),
+            origins,
+        });
         let leader = self.me().clone();
-        self.persist(record.clone(), AfterPersist::Store { term, leader, record });
+        self.persist(
+            record.clone(),
+            AfterPersist::Store {
+                term,
+                leader,
+                record,
+            },
+        );
         self.send_appends();
     }
 
@@ -170,12 +223,17 @@ impl Engine {
                 Expected::Absent => current.is_none(),
                 Expected::At(revision) => current == Some(revision),
             };
-            (changed || !fits).then(|| WriteError::Conflict { key: key.clone(), current })
+            (changed || !fits).then(|| WriteError::Conflict {
+                key: key.clone(),
+                current,
+            })
         })
     }
 
     fn send_appends(&mut self) {
-        let Some(flight) = &self.store.in_flight else { return };
+        let Some(flight) = &self.store.in_flight else {
+            return;
+        };
         let append = flight.append.clone();
         let missing: Vec<ServerName> = self
             .other_members()
@@ -188,13 +246,23 @@ impl Engine {
     }
 
     fn other_members(&self) -> Vec<ServerName> {
-        let Some(leadership) = &self.leadership else { return Vec::new() };
+        let Some(leadership) = &self.leadership else {
+            return Vec::new();
+        };
         let me = self.me();
-        leadership.lead.members.keys().filter(|name| *name != me).cloned().collect()
+        leadership
+            .lead
+            .members
+            .keys()
+            .filter(|name| *name != me)
+            .cloned()
+            .collect()
     }
 
     fn store_is_persisting(&self) -> bool {
-        self.awaiting_disk.values().any(|after| matches!(after, AfterPersist::Store { .. }))
+        self.awaiting_disk
+            .values()
+            .any(|after| matches!(after, AfterPersist::Store { .. }))
     }
 
     /// Each interval: what is not answered is sent again.
@@ -216,11 +284,25 @@ impl Engine {
     }
 
     fn persist_in_flight(&mut self) {
-        let Some(flight) = &self.store.in_flight else { return };
-        let StoreAppend { term, revision, changes, .. } = flight.append.clone();
+        let Some(flight) = &self.store.in_flight else {
+            return;
+        };
+        let StoreAppend {
+            term,
+            revision,
+            changes,
+            ..
+        } = flight.append.clone();
         let record = Record::Append { revision, changes };
         let leader = self.me().clone();
-        self.persist(record.clone(), AfterPersist::Store { term, leader, record });
+        self.persist(
+            record.clone(),
+            AfterPersist::Store {
+                term,
+                leader,
+                record,
+            },
+        );
     }
 
     fn send_snapshot_if_behind(&mut self, name: &ServerName) {
@@ -228,16 +310,25 @@ impl Engine {
             Some(flight) => flight.append.previous,
             None => self.durable.revision,
         };
-        let behind = self.store.members.get(name).is_some_and(|revision| *revision < base);
+        let behind = self
+            .store
+            .members
+            .get(name)
+            .is_some_and(|revision| *revision < base);
         let now = self.now.instant;
         let interval = self.timing().interval;
-        let recent =
-            self.store.snapshot_sent.get(name).is_some_and(|at| now.since(*at) < interval * 2);
+        let recent = self
+            .store
+            .snapshot_sent
+            .get(name)
+            .is_some_and(|at| now.since(*at) < interval * 2);
         if !behind || recent {
             return;
         }
         self.store.snapshot_sent.insert(name.clone(), now);
-        let Some(leadership) = &self.leadership else { return };
+        let Some(leadership) = &self.leadership else {
+            return;
+        };
         let snapshot = StoreSnapshot {
             term: leadership.lead.term.clone(),
             revision: self.durable.revision,
@@ -247,7 +338,10 @@ impl Engine {
     }
 
     pub(super) fn on_store_append(&mut self, from: &ServerName, append: StoreAppend) {
-        let current = self.view.as_ref().is_some_and(|view| view.term == append.term);
+        let current = self
+            .view
+            .as_ref()
+            .is_some_and(|view| view.term == append.term);
         if !current || !self.follows(from, &append.term) || self.store_is_persisting() {
             return;
         }
@@ -255,7 +349,10 @@ impl Engine {
             self.tell_stored(from, &append.term, None);
             return;
         }
-        let record = Record::Append { revision: append.revision, changes: append.changes };
+        let record = Record::Append {
+            revision: append.revision,
+            changes: append.changes,
+        };
         let after = AfterPersist::Store {
             term: append.term,
             leader: from.clone(),
@@ -268,7 +365,10 @@ impl Engine {
         let fetched = self.proposal.as_ref().is_some_and(|proposal| {
             proposal.term == snapshot.term && proposal.fetching.as_ref() == Some(from)
         });
-        let led = self.view.as_ref().is_some_and(|view| view.term == snapshot.term)
+        let led = self
+            .view
+            .as_ref()
+            .is_some_and(|view| view.term == snapshot.term)
             && self.follows(from, &snapshot.term);
         if !fetched && !led || self.store_is_persisting() {
             return;
@@ -277,8 +377,10 @@ impl Engine {
             self.tell_stored(from, &snapshot.term, None);
             return;
         }
-        let record =
-            Record::Snapshot { revision: snapshot.revision, objects: snapshot.objects };
+        let record = Record::Snapshot {
+            revision: snapshot.revision,
+            objects: snapshot.objects,
+        };
         let after = AfterPersist::Store {
             term: snapshot.term,
             leader: from.clone(),
@@ -301,13 +403,21 @@ impl Engine {
 
     fn tell_stored(&mut self, leader: &ServerName, term: &Term, error: Option<String>) {
         let revision = self.durable.revision;
-        let appended = StoreAppended { term: term.clone(), revision, error };
+        let appended = StoreAppended {
+            term: term.clone(),
+            revision,
+            error,
+        };
         self.send(leader, Message::StoreAppended(appended));
     }
 
     /// A record of the store is on disk here.
     pub(super) fn on_stored(&mut self, term: &Term, leader: &ServerName) {
-        if self.proposal.as_ref().is_some_and(|proposal| proposal.fetching.is_some()) {
+        if self
+            .proposal
+            .as_ref()
+            .is_some_and(|proposal| proposal.fetching.is_some())
+        {
             self.try_install();
         }
         if leader != self.me() {
@@ -331,7 +441,9 @@ impl Engine {
     }
 
     pub(super) fn on_store_appended(&mut self, from: &ServerName, appended: &StoreAppended) {
-        let Some(leadership) = &self.leadership else { return };
+        let Some(leadership) = &self.leadership else {
+            return;
+        };
         let lead = &leadership.lead;
         if lead.term != appended.term || !lead.members.contains_key(from) {
             return;
@@ -352,7 +464,9 @@ impl Engine {
 
     /// Every member has it: it is the spec.
     fn try_commit(&mut self) {
-        let Some(leadership) = &self.leadership else { return };
+        let Some(leadership) = &self.leadership else {
+            return;
+        };
         let members = &leadership.lead.members;
         if let Some(flight) = &self.store.in_flight {
             if !members.keys().all(|name| flight.persisted.contains(name)) {
@@ -388,7 +502,8 @@ impl Engine {
 
     /// The store up to `revision` is everybody's: what it says counts from now on.
     pub(super) fn commit(&mut self, revision: Revision) {
-        let news = revision >= self.durable.revision && self.durable.revision > self.store.committed;
+        let news =
+            revision >= self.durable.revision && self.durable.revision > self.store.committed;
         if !news {
             return;
         }
@@ -397,7 +512,7 @@ impl Engine {
         self.read_intents();
         // Objects are validated before they are written; a text that does not compile all the same
         // leaves the last spec in force.
-        match compile(&self.durable.objects, self.durable.revision) {
+        match compile(&self.durable.objects) {
             Ok(model) => {
                 self.model = Arc::new(model);
                 self.adopt_model();
@@ -409,10 +524,7 @@ impl Engine {
     }
 
     /// A view of which this server is the leader was installed.
-    pub(super) fn store_installed(
-        &mut self,
-        promises: &BTreeMap<ServerName, (Instant, Promise)>,
-    ) {
+    pub(super) fn store_installed(&mut self, promises: &BTreeMap<ServerName, (Instant, Promise)>) {
         let me = self.me().clone();
         self.store.members = promises
             .iter()
