@@ -48,10 +48,7 @@ impl Durable {
     #[must_use]
     pub fn bootstrap(objects: Objects, revision: Revision) -> Self {
         Self {
-            promised: Term {
-                number: 0,
-                proposer: ServerName::from(""),
-            },
+            promised: Term { number: 0, proposer: ServerName::from("") },
             self_fence_of: BTreeMap::new(),
             revision,
             objects,
@@ -89,10 +86,7 @@ impl Durable {
             }
             Record::FinalAction(time) => {
                 self.final_actions.push(*time);
-                let surplus = self
-                    .final_actions
-                    .len()
-                    .saturating_sub(Self::FINAL_ACTIONS_MAX);
+                let surplus = self.final_actions.len().saturating_sub(Self::FINAL_ACTIONS_MAX);
                 self.final_actions.drain(..surplus);
             }
         }

@@ -101,10 +101,7 @@ impl ActionIds {
     /// The ids `first`, `first + stride`, and so on; `first` is less than `stride`, or both are 1.
     #[must_use]
     pub fn strided(first: u64, stride: u64) -> Self {
-        Self {
-            next: first,
-            stride: stride.max(1),
-        }
+        Self { next: first, stride: stride.max(1) }
     }
 
     /// The next one.

@@ -29,10 +29,7 @@ pub struct ObjectKey {
 impl ObjectKey {
     /// The key of an object.
     pub fn new(kind: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            kind: kind.into(),
-            name: name.into(),
-        }
+        Self { kind: kind.into(), name: name.into() }
     }
 }
 
@@ -163,18 +160,12 @@ impl Model {
     /// The group that holds a resource, and the resource.
     #[must_use]
     pub fn resource(&self, name: &ResourceName) -> Option<(&GroupName, &ResourceModel)> {
-        self.groups
-            .iter()
-            .find_map(|(group, model)| Some((group, model.resources.get(name)?)))
+        self.groups.iter().find_map(|(group, model)| Some((group, model.resources.get(name)?)))
     }
 
     /// Position in the cluster's priority order; unlisted servers come last.
     #[must_use]
     pub fn priority(&self, server: &ServerName) -> usize {
-        self.cluster
-            .servers
-            .iter()
-            .position(|s| s == server)
-            .unwrap_or(usize::MAX)
+        self.cluster.servers.iter().position(|s| s == server).unwrap_or(usize::MAX)
     }
 }

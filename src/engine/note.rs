@@ -21,12 +21,7 @@ impl Note {
     /// A note without parameters.
     #[must_use]
     pub fn new(object: ObjectKey, reason: &'static str) -> Self {
-        Self {
-            object,
-            reason,
-            parameters: Vec::new(),
-            because: Vec::new(),
-        }
+        Self { object, reason, parameters: Vec::new(), because: Vec::new() }
     }
 
     /// With a parameter.

@@ -21,6 +21,7 @@ use crate::api::kinds::{
 };
 use crate::api::names::{GroupName, ServerName};
 
+
 /// An Operation of the store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OperationModel {
@@ -101,20 +102,15 @@ impl OperationStatusChange {
 /// A step for each operation that has something to write, in the order they were made.
 #[must_use]
 pub fn step_all(facts: &OperationFacts<'_>) -> Vec<(String, OperationStep)> {
-    let mut open: Vec<(&String, &OperationModel)> = facts
-        .operations
-        .iter()
-        .filter(|(_, operation)| !ended(operation.state))
-        .collect();
+    let mut open: Vec<(&String, &OperationModel)> =
+        facts.operations.iter().filter(|(_, operation)| !ended(operation.state)).collect();
     // The newest first: of several pending ones on the same object only that one begins.
     open.sort_by_key(|(name, operation)| std::cmp::Reverse((operation.revision, *name)));
     let mut taken: BTreeMap<String, &String> = BTreeMap::new();
     let mut steps = Vec::new();
     for (name, operation) in open {
         let object = object_of(&operation.spec);
-        let newer = taken
-            .get(&object)
-            .filter(|_| operation.state == OperationState::Pending);
+        let newer = taken.get(&object).filter(|_| operation.state == OperationState::Pending);
         let step = match newer {
             Some(newer) => superseded(format!("operation {newer} took its place")),
             None => step(operation, facts),
@@ -137,7 +133,9 @@ pub fn step(operation: &OperationModel, facts: &OperationFacts<'_>) -> Operation
         return OperationStep::default();
     }
     let step = match operation.spec.type_ {
-        OperationType::DetachServer | OperationType::ReturnServer => server_step(operation, facts),
+        OperationType::DetachServer | OperationType::ReturnServer => {
+            server_step(operation, facts)
+        }
         OperationType::StartGroup
         | OperationType::StopGroup
         | OperationType::MoveGroup
@@ -157,43 +155,28 @@ pub fn settle(facts: &OperationFacts<'_>) -> Vec<IntentChange> {
     for (name, group) in facts.view.groups {
         let intent = &group.intent;
         if let Holder::Held {
-            phase:
-                Some(GroupPhase::Failed {
-                    wants: Wants::Stop,
-                    message,
-                    ..
-                }),
+            phase: Some(GroupPhase::Failed { wants: Wants::Stop, message, .. }),
             ..
         } = &group.holder
         {
             if !matches!(intent.desired, Desired::Stopped { .. }) {
                 let why = format!("was stopped by its recovery: {message}");
                 let desired = Desired::Stopped { why };
-                let intent = GroupIntent {
-                    desired,
-                    restart: None,
-                    operation: None,
-                };
+                let intent = GroupIntent { desired, restart: None, operation: None };
                 changes.push((group_intent_key(name), intent.json()));
             }
             continue;
         }
-        let pending =
-            intent.restart.is_some() || matches!(intent.desired, Desired::Running { on: Some(_) });
-        let orphan = intent
-            .operation
-            .as_ref()
-            .is_none_or(|uid| !uids.contains(uid));
+        let pending = intent.restart.is_some()
+            || matches!(intent.desired, Desired::Running { on: Some(_) });
+        let orphan = intent.operation.as_ref().is_none_or(|uid| !uids.contains(uid));
         if pending && orphan {
             changes.push(settled(name, group, facts.view.model.groups.get(name)));
         }
     }
     if facts.view.model.cluster.return_policy == ReturnPolicy::Automatic {
         for (name, server) in facts.view.servers {
-            let failed = server
-                .kept_out
-                .as_ref()
-                .is_some_and(|kept| kept.out == Out::Failed);
+            let failed = server.kept_out.as_ref().is_some_and(|kept| kept.out == Out::Failed);
             if failed && server.member {
                 changes.push((server_intent_key(name), None));
             }
@@ -252,14 +235,8 @@ impl OperationStep {
 }
 
 fn status(state: OperationState, message: impl Into<String>) -> OperationStep {
-    let status = OperationStatusChange {
-        state,
-        message: message.into(),
-    };
-    OperationStep {
-        intents: Vec::new(),
-        status: Some(status),
-    }
+    let status = OperationStatusChange { state, message: message.into() };
+    OperationStep { intents: Vec::new(), status: Some(status) }
 }
 
 fn failed(message: impl Into<String>) -> OperationStep {
@@ -298,9 +275,7 @@ fn expire(
     );
     let failure = failed(message);
     let group = operation.spec.group.as_deref().map(GroupName::from);
-    let known = group
-        .as_ref()
-        .and_then(|name| Some((name, facts.view.groups.get(name)?)));
+    let known = group.as_ref().and_then(|name| Some((name, facts.view.groups.get(name)?)));
     match known {
         // A group that was to stop still is; only bringing it somewhere is given up.
         Some((name, group))
@@ -322,22 +297,12 @@ fn owned(operation: &OperationModel, group: &GroupFacts) -> bool {
 fn settled(name: &GroupName, group: &GroupFacts, model: Option<&GroupModel>) -> IntentChange {
     let manual = model.is_some_and(|model| model.startup == Automation::Manual);
     let desired = match &group.holder {
-        Holder::Held {
-            action: OrderAction::Run,
-            ..
-        }
-        | Holder::Unknown
-            if manual =>
-        {
+        Holder::Held { action: OrderAction::Run, .. } | Holder::Unknown if manual => {
             Desired::Running { on: None }
         }
         Holder::Held { .. } | Holder::Unknown | Holder::Free => Desired::Automatic,
     };
-    let intent = GroupIntent {
-        desired,
-        restart: None,
-        operation: None,
-    };
+    let intent = GroupIntent { desired, restart: None, operation: None };
     (group_intent_key(name), intent.json())
 }
 
@@ -369,21 +334,13 @@ fn server_step(operation: &OperationModel, facts: &OperationFacts<'_>) -> Operat
             Some(Out::Failed) | None => superseded(format!("{server} was returned")),
         };
     }
-    let intent = ServerIntent {
-        out: Out::Detached,
-        since: facts.wall,
-        message: String::new(),
-    };
+    let intent = ServerIntent { out: Out::Detached, since: facts.wall, message: String::new() };
     detaching(&server, facts).with((server_intent_key(&server), intent.json()))
 }
 
 /// How far a server is from holding nothing.
 fn detaching(server: &ServerName, facts: &OperationFacts<'_>) -> OperationStep {
-    let member = facts
-        .view
-        .servers
-        .get(server)
-        .is_some_and(|known| known.member);
+    let member = facts.view.servers.get(server).is_some_and(|known| known.member);
     let mut holds = Vec::new();
     let mut nowhere = Vec::new();
     for (name, group) in facts.view.groups {
@@ -446,13 +403,7 @@ fn group_step(operation: &OperationModel, facts: &OperationFacts<'_>) -> Operati
     if model.deleting {
         return failed(format!("{name} is being deleted"));
     }
-    let case = GroupCase {
-        operation,
-        view: &facts.view,
-        name,
-        model,
-        group,
-    };
+    let case = GroupCase { operation, view: &facts.view, name, model, group };
     if operation.state == OperationState::Running {
         if !owned(operation, group) {
             return superseded("a later operation took its place");
@@ -473,8 +424,7 @@ impl GroupCase<'_> {
                     restart: self.failed_stop().cloned(),
                     operation: Some(self.operation.uid.clone()),
                 };
-                self.stopping()
-                    .with((group_intent_key(&self.name), intent.json()))
+                self.stopping().with((group_intent_key(&self.name), intent.json()))
             }
             OperationType::MoveGroup | OperationType::FailoverGroup => self.begin_move(),
             OperationType::RestartGroup => self.begin_restart(),
@@ -488,7 +438,9 @@ impl GroupCase<'_> {
             (OperationType::StopGroup, _) => self.stopping(),
             (OperationType::RestartGroup, _) => self.finish(self.restarting()),
             (
-                OperationType::StartGroup | OperationType::MoveGroup | OperationType::FailoverGroup,
+                OperationType::StartGroup
+                | OperationType::MoveGroup
+                | OperationType::FailoverGroup,
                 Desired::Running { on: Some(target) },
             ) => self.finish(self.bringing(target)),
             (
@@ -504,13 +456,7 @@ impl GroupCase<'_> {
 
     fn begin_start(&self) -> OperationStep {
         let asked = self.operation.spec.server.as_deref().map(ServerName::from);
-        if let Holder::Held {
-            server,
-            action: OrderAction::Run,
-            phase,
-            ..
-        } = &self.group.holder
-        {
+        if let Holder::Held { server, action: OrderAction::Run, phase, .. } = &self.group.holder {
             if asked.as_ref().is_some_and(|asked| asked != server) {
                 return failed(format!(
                     "{} is active on {server} already; stead group move moves it",
@@ -539,11 +485,7 @@ impl GroupCase<'_> {
 
     fn begin_move(&self) -> OperationStep {
         let current = match &self.group.holder {
-            Holder::Held {
-                server,
-                action: OrderAction::Run | OrderAction::Stop,
-                ..
-            } => server,
+            Holder::Held { server, action: OrderAction::Run | OrderAction::Stop, .. } => server,
             Holder::Free => {
                 return failed(format!(
                     "{} is not active; stead group start starts it",
@@ -569,22 +511,14 @@ impl GroupCase<'_> {
     /// The order that a group could not be stopped under: stopping it is tried again.
     fn failed_stop(&self) -> Option<&GrantId> {
         match &self.group.holder {
-            Holder::Held {
-                order,
-                phase: Some(GroupPhase::StopFailed { .. }),
-                ..
-            } => Some(order),
+            Holder::Held { order, phase: Some(GroupPhase::StopFailed { .. }), .. } => Some(order),
             Holder::Held { .. } | Holder::Free | Holder::Unknown => None,
         }
     }
 
     fn begin_restart(&self) -> OperationStep {
         let active = match &self.group.holder {
-            Holder::Held {
-                order,
-                action: OrderAction::Run,
-                ..
-            } => Some(order),
+            Holder::Held { order, action: OrderAction::Run, .. } => Some(order),
             Holder::Held { .. } | Holder::Free | Holder::Unknown => self.failed_stop(),
         };
         match (&self.group.holder, active) {
@@ -597,10 +531,9 @@ impl GroupCase<'_> {
                 running(format!("{} is being stopped on {server}", self.name))
                     .with((group_intent_key(&self.name), intent.json()))
             }
-            (Holder::Held { .. } | Holder::Free, _) => failed(format!(
-                "{} is not active; stead group start starts it",
-                self.name
-            )),
+            (Holder::Held { .. } | Holder::Free, _) => {
+                failed(format!("{} is not active; stead group start starts it", self.name))
+            }
             (Holder::Unknown, _) => {
                 failed(format!("it is not certain where {} is active", self.name))
             }
@@ -610,70 +543,55 @@ impl GroupCase<'_> {
     /// Asks placement to bring the group to a server; done at once where it is online there.
     fn bring(&self, target: &ServerName) -> OperationStep {
         let step = self.bringing(target);
-        let done = step
-            .status
-            .as_ref()
-            .is_some_and(|status| ended(status.state));
+        let done = step.status.as_ref().is_some_and(|status| ended(status.state));
         if done {
             return self.finish(step);
         }
         let intent = GroupIntent {
-            desired: Desired::Running {
-                on: Some(target.clone()),
-            },
+            desired: Desired::Running { on: Some(target.clone()) },
             restart: None,
             operation: Some(self.operation.uid.clone()),
         };
         // Where another operation was on its way, this one takes its place.
-        OperationStep {
-            intents: Vec::new(),
-            ..step
-        }
-        .with((group_intent_key(&self.name), intent.json()))
+        OperationStep { intents: Vec::new(), ..step }
+            .with((group_intent_key(&self.name), intent.json()))
     }
 
     /// How far the group is from being online on `target`.
     fn bringing(&self, target: &ServerName) -> OperationStep {
         let name = &self.name;
         match &self.group.holder {
-            Holder::Unknown => running(format!("a server that is not heard may still run {name}")),
+            Holder::Unknown => {
+                running(format!("a server that is not heard may still run {name}"))
+            }
             Holder::Free => match unavailable(self.view, self.model, target) {
                 Some(why) => running(why.message(target)),
                 None if !self.view.started => running("waits for the other servers to start"),
                 None => running(format!("{name} is to start on {target}")),
             },
-            Holder::Held {
-                server,
-                action: OrderAction::Stop,
-                phase,
-                ..
-            } => self.leaving(server, phase.as_ref()),
-            Holder::Held {
-                server,
-                action: OrderAction::Run,
-                phase,
-                ..
-            } if server == target => self.arriving(server, phase.as_ref()),
-            Holder::Held {
-                server,
-                action: OrderAction::Run,
-                ..
-            } => match unavailable(self.view, self.model, target) {
-                Some(why) => {
-                    let why = why.message(target);
-                    failed(format!("{why}; {name} is on {server}"))
+            Holder::Held { server, action: OrderAction::Stop, phase, .. } => {
+                self.leaving(server, phase.as_ref())
+            }
+            Holder::Held { server, action: OrderAction::Run, phase, .. } if server == target => {
+                self.arriving(server, phase.as_ref())
+            }
+            Holder::Held { server, action: OrderAction::Run, .. } => {
+                match unavailable(self.view, self.model, target) {
+                    Some(why) => {
+                        let why = why.message(target);
+                        failed(format!("{why}; {name} is on {server}"))
+                    }
+                    None => running(format!("{name} is to be stopped on {server}")),
                 }
-                None => running(format!("{name} is to be stopped on {server}")),
-            },
+            }
         }
     }
 
     fn leaving(&self, server: &ServerName, phase: Option<&GroupPhase>) -> OperationStep {
         match phase {
-            Some(GroupPhase::StopFailed { message }) => running(format!(
-                "{} could not be stopped on {server}: {message}",
-                self.name
-            )),
+            Some(GroupPhase::StopFailed { message }) => {
+                running(format!("{} could not be stopped on {server}: {message}", self.name))
+            }
             None
             | Some(
                 GroupPhase::Starting
@@ -688,7 +606,9 @@ impl GroupCase<'_> {
     fn arriving(&self, server: &ServerName, phase: Option<&GroupPhase>) -> OperationStep {
         let name = &self.name;
         match phase {
-            Some(GroupPhase::Online) => succeeded(format!("{name} is online on {server}")),
+            Some(GroupPhase::Online) => {
+                succeeded(format!("{name} is online on {server}"))
+            }
             Some(GroupPhase::Failed { message, .. }) => {
                 failed(format!("{name} failed on {server}: {message}"))
             }
@@ -702,23 +622,16 @@ impl GroupCase<'_> {
     fn stopping(&self) -> OperationStep {
         match &self.group.holder {
             Holder::Free => succeeded(format!("{} is stopped", self.name)),
-            Holder::Unknown => running(format!(
-                "a server that is not heard may still run {}",
-                self.name
-            )),
+            Holder::Unknown => {
+                running(format!("a server that is not heard may still run {}", self.name))
+            }
             Holder::Held { server, phase, .. } => self.leaving(server, phase.as_ref()),
         }
     }
 
     fn restarting(&self) -> OperationStep {
         match &self.group.holder {
-            Holder::Held {
-                server,
-                order,
-                phase,
-                action,
-                reason,
-            } => {
+            Holder::Held { server, order, phase, action, reason } => {
                 let same_run = self.group.intent.restart.as_ref() == Some(order)
                     || *reason == OrderReason::Adopted;
                 match action {
@@ -727,25 +640,17 @@ impl GroupCase<'_> {
                 }
             }
             Holder::Free => running(format!("{} is to start again", self.name)),
-            Holder::Unknown => running(format!(
-                "a server that is not heard may still run {}",
-                self.name
-            )),
+            Holder::Unknown => {
+                running(format!("a server that is not heard may still run {}", self.name))
+            }
         }
     }
 
     /// An operation that ends takes what it asked for with it, and what an earlier one did.
     fn finish(&self, step: OperationStep) -> OperationStep {
-        let done = step
-            .status
-            .as_ref()
-            .is_some_and(|status| ended(status.state));
+        let done = step.status.as_ref().is_some_and(|status| ended(status.state));
         let (key, json) = settled(&self.name, self.group, Some(self.model));
-        if done && json != self.group.intent.json() {
-            step.with((key, json))
-        } else {
-            step
-        }
+        if done && json != self.group.intent.json() { step.with((key, json)) } else { step }
     }
 
     /// Why no server can take the group, one by one.
@@ -757,10 +662,7 @@ impl GroupCase<'_> {
             .filter_map(|server| {
                 let refused = || {
                     let refusal = self.group.refused.get(server)?;
-                    Some(format!(
-                        "it could not be started on {server}: {}",
-                        refusal.message
-                    ))
+                    Some(format!("it could not be started on {server}: {}", refusal.message))
                 };
                 unavailable(self.view, self.model, server)
                     .map(|why| why.message(server))
@@ -783,3 +685,4 @@ impl Desired {
         }
     }
 }
+

@@ -105,13 +105,7 @@ impl Groups {
     /// Nothing known, nothing ordered.
     #[must_use]
     pub fn new(me: ServerName, ids: ActionIds) -> Self {
-        Self {
-            me,
-            ids,
-            model: None,
-            effects: VecDeque::new(),
-            version: 0,
-        }
+        Self { me, ids, model: None, effects: VecDeque::new(), version: 0 }
     }
 
     /// Whether an answer is to an effect of these groups.
@@ -123,13 +117,7 @@ impl Groups {
     /// The order that a group is held under before any order came.
     #[must_use]
     pub fn default_order(&self) -> GrantId {
-        GrantId {
-            term: Term {
-                number: 0,
-                proposer: self.me.clone(),
-            },
-            sequence: 0,
-        }
+        GrantId { term: Term { number: 0, proposer: self.me.clone() }, sequence: 0 }
     }
 
     /// The model changed, or is known for the first time.

@@ -70,9 +70,7 @@ impl Absent {
     #[must_use]
     pub fn freedom(&self, timing: &Timing) -> Freedom {
         let covers = |boot: BootId| {
-            self.supported
-                .as_ref()
-                .is_some_and(|boots| boots.iter().all(|b| *b == boot))
+            self.supported.as_ref().is_some_and(|boots| boots.iter().all(|b| *b == boot))
         };
         if self.ended.is_some_and(covers) {
             return Freedom::Free;
@@ -147,9 +145,7 @@ impl Lead {
     /// Whether every configured server is a member whose agent we hear.
     #[must_use]
     pub fn is_whole(&self, configured: &[ServerName], liveness: &Liveness) -> bool {
-        configured
-            .iter()
-            .all(|name| self.members.contains_key(name) && liveness.alive(name))
+        configured.iter().all(|name| self.members.contains_key(name) && liveness.alive(name))
     }
 }
 

@@ -81,11 +81,7 @@ impl Liveness {
     /// Nobody is heard yet.
     #[must_use]
     pub fn new(me: ServerName, timeout: Duration) -> Self {
-        Self {
-            me,
-            timeout,
-            peers: BTreeMap::new(),
-        }
+        Self { me, timeout, peers: BTreeMap::new() }
     }
 
     /// Takes the servers, paths and time-out of the spec.
@@ -201,11 +197,7 @@ impl Liveness {
     /// A peer named a term that it promised.
     pub fn note_promised(&mut self, from: &ServerName, term: &Term) {
         if let Some(peer) = self.peers.get_mut(from) {
-            if peer
-                .promised
-                .as_ref()
-                .is_none_or(|promised| promised < term)
-            {
+            if peer.promised.as_ref().is_none_or(|promised| promised < term) {
                 peer.promised = Some(term.clone());
             }
         }
@@ -242,18 +234,13 @@ impl Liveness {
     #[must_use]
     pub fn heard(&self) -> BTreeSet<ServerName> {
         let heard = |peer: &Peer| peer.paths.values().any(|path| path.heard.is_some());
-        self.peers
-            .iter()
-            .filter(|(_, peer)| heard(peer))
-            .map(|(name, _)| name.clone())
-            .collect()
+        self.peers.iter().filter(|(_, peer)| heard(peer)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Whether a peer's packets arrive on a path.
     #[must_use]
     pub fn hears_on(&self, name: &ServerName, path: &PathName) -> bool {
-        self.path(name, path)
-            .is_some_and(|path| path.heard.is_some())
+        self.path(name, path).is_some_and(|path| path.heard.is_some())
     }
 
     /// The peer's latest stamp on a path, to be echoed, and how long ago it came.
@@ -295,10 +282,7 @@ impl Liveness {
             return;
         };
         for (path_name, path) in &mut peer.paths {
-            if path
-                .heard
-                .is_some_and(|heard| now.instant.since(heard) >= timeout)
-            {
+            if path.heard.is_some_and(|heard| now.instant.since(heard) >= timeout) {
                 path.heard = None;
                 path.hears_me = false;
             }

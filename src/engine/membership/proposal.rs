@@ -57,9 +57,7 @@ pub enum ArbiterStep {
 impl Proposal {
     /// Members other than the proposer that have not promised.
     pub fn missing<'a>(&'a self, me: &'a ServerName) -> impl Iterator<Item = &'a ServerName> {
-        self.members
-            .keys()
-            .filter(move |name| *name != me && !self.promises.contains_key(*name))
+        self.members.keys().filter(move |name| *name != me && !self.promises.contains_key(*name))
     }
 
     /// Whether every other member has promised.

@@ -21,10 +21,7 @@ impl Support {
     /// At boot: everybody may have got support just now, in a run that we can't name.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        Self {
-            boot: now,
-            gave: BTreeMap::new(),
-        }
+        Self { boot: now, gave: BTreeMap::new() }
     }
 
     /// Support is given, to this run of the server's agent.
@@ -42,9 +39,6 @@ impl Support {
     #[must_use]
     pub fn report(&self, now: Instant, server: &ServerName) -> message::Support {
         let (at, boot) = self.last(server);
-        message::Support {
-            age: now.since(at),
-            boot,
-        }
+        message::Support { age: now.since(at), boot }
     }
 }

@@ -26,10 +26,7 @@ impl View {
     /// The view by term and leader.
     #[must_use]
     pub fn id(&self) -> ViewId {
-        ViewId {
-            term: self.term.clone(),
-            leader: self.leader.clone(),
-        }
+        ViewId { term: self.term.clone(), leader: self.leader.clone() }
     }
 }
 

@@ -13,8 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Arbiter, ClusterModel, GroupModel, Model, MonitorModel, ObjectKey, Objects, ResourceModel,
-    StoredObject,
+    Arbiter, ClusterModel, GroupModel, Model, MonitorModel, ObjectKey, Objects, ResourceModel, StoredObject,
 };
 use crate::api::kinds::{
     Arbitration, ArbitrationType, ClusterSpec, FailoverGroupSpec, MonitorSpec, MonitorTiming,
@@ -23,6 +22,7 @@ use crate::api::kinds::{
 use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerName};
 use crate::api::timing::Timing;
 use crate::api::types::{automatic_monitor_specs, automatic_monitors};
+
 
 /// Why the stored objects make no model.
 #[derive(Debug, thiserror::Error)]
@@ -86,9 +86,7 @@ pub fn compile(objects: &Objects) -> Result<Model, CompileError> {
     for (name, stored) in of_kind::<ResourceSpec>(objects, "Resource") {
         let stored = stored?;
         let group = GroupName::from(stored.spec.group.as_str());
-        let Some(model) = groups.get_mut(&group) else {
-            continue;
-        };
+        let Some(model) = groups.get_mut(&group) else { continue };
         for (monitor, spec) in automatic_monitor_specs(name, &stored.spec) {
             automatic.insert(monitor.into(), (spec, stored.metadata.generation));
         }
@@ -107,23 +105,11 @@ pub fn compile(objects: &Objects) -> Result<Model, CompileError> {
     let monitors = automatic
         .into_iter()
         .map(|(name, (spec, generation))| {
-            (
-                name,
-                monitor_model(spec, generation, &cluster, &groups, &resource_groups),
-            )
+            (name, monitor_model(spec, generation, &cluster, &groups, &resource_groups))
         })
         .collect();
-    let revision = objects
-        .values()
-        .map(|object| object.revision)
-        .max()
-        .unwrap_or_default();
-    Ok(Model {
-        revision,
-        cluster,
-        groups,
-        monitors,
-    })
+    let revision = objects.values().map(|object| object.revision).max().unwrap_or_default();
+    Ok(Model { revision, cluster, groups, monitors })
 }
 
 /// The stored objects and the automatic monitors, as the API serves them: an automatic monitor has
@@ -132,16 +118,12 @@ pub fn compile(objects: &Objects) -> Result<Model, CompileError> {
 pub fn effective(objects: &Objects) -> Objects {
     let mut all = objects.clone();
     for (key, object) in kind_range(objects, "Resource") {
-        let Ok(value) = serde_json::from_str::<serde_json::Value>(&object.json) else {
-            continue;
-        };
+        let Ok(value) = serde_json::from_str::<serde_json::Value>(&object.json) else { continue };
         let Ok(stored) = serde_json::from_value::<Stored<ResourceSpec>>(value.clone()) else {
             continue;
         };
         for monitor in automatic_monitors(&key.name, &stored.spec) {
-            let Ok(mut json) = serde_json::to_value(&monitor) else {
-                continue;
-            };
+            let Ok(mut json) = serde_json::to_value(&monitor) else { continue };
             let name = monitor.metadata.name.unwrap_or_default();
             let metadata = &value["metadata"];
             json["metadata"]["generation"] = metadata["generation"].clone();
@@ -149,11 +131,10 @@ pub fn effective(objects: &Objects) -> Objects {
             if let Some(uid) = metadata["uid"].as_str() {
                 json["metadata"]["uid"] = derived_uid(uid, &name).into();
             }
-            all.entry(ObjectKey::new("Monitor", name))
-                .or_insert_with(|| StoredObject {
-                    revision: object.revision,
-                    json: json.to_string().into(),
-                });
+            all.entry(ObjectKey::new("Monitor", name)).or_insert_with(|| StoredObject {
+                revision: object.revision,
+                json: json.to_string().into(),
+            });
         }
     }
     all
@@ -182,9 +163,7 @@ fn kind_range<'a>(
     objects: &'a Objects,
     kind: &'a str,
 ) -> impl Iterator<Item = (&'a ObjectKey, &'a StoredObject)> {
-    objects
-        .range(ObjectKey::new(kind, "")..)
-        .take_while(move |(key, _)| key.kind == kind)
+    objects.range(ObjectKey::new(kind, "")..).take_while(move |(key, _)| key.kind == kind)
 }
 
 fn of_kind<'a, Spec: DeserializeOwned>(
@@ -192,10 +171,8 @@ fn of_kind<'a, Spec: DeserializeOwned>(
     kind: &'a str,
 ) -> impl Iterator<Item = (&'a str, Result<Stored<Spec>, CompileError>)> {
     kind_range(objects, kind).map(|(key, object)| {
-        let parsed = serde_json::from_str(&object.json).map_err(|source| CompileError::Malformed {
-            kind: key.kind.clone(),
-            name: key.name.clone(),
-            source,
+        let parsed = serde_json::from_str(&object.json).map_err(|source| {
+            CompileError::Malformed { kind: key.kind.clone(), name: key.name.clone(), source }
         });
         (key.name.as_str(), parsed)
     })
@@ -205,24 +182,15 @@ fn compile_cluster(objects: &Objects) -> Result<ClusterModel, CompileError> {
     let mut clusters = of_kind::<ClusterSpec>(objects, "Cluster");
     let (name, stored) = clusters.next().ok_or(CompileError::NoCluster)?;
     if let Some((two, _)) = clusters.next() {
-        return Err(CompileError::SeveralClusters {
-            one: name.to_owned(),
-            two: two.to_owned(),
-        });
+        return Err(CompileError::SeveralClusters { one: name.to_owned(), two: two.to_owned() });
     }
     let Stored { metadata, spec } = stored?;
     let paths = cluster_paths(&spec);
-    let timing = Timing::derive(
-        spec.heartbeat.timeout.into(),
-        arbiter_budget(&spec.arbitration),
-    );
+    let timing =
+        Timing::derive(spec.heartbeat.timeout.into(), arbiter_budget(&spec.arbitration));
     Ok(ClusterModel {
         name: name.to_owned(),
-        servers: spec
-            .servers
-            .iter()
-            .map(|server| server.name.as_str().into())
-            .collect(),
+        servers: spec.servers.iter().map(|server| server.name.as_str().into()).collect(),
         paths,
         timing,
         arbiter: arbiter(spec.arbitration.type_),
@@ -240,12 +208,7 @@ fn compile_cluster(objects: &Objects) -> Result<ClusterModel, CompileError> {
 /// The paths as written, or else all that the addresses name, by name.
 fn cluster_paths(spec: &ClusterSpec) -> Vec<PathName> {
     if !spec.heartbeat.paths.is_empty() {
-        return spec
-            .heartbeat
-            .paths
-            .iter()
-            .map(|path| path.as_str().into())
-            .collect();
+        return spec.heartbeat.paths.iter().map(|path| path.as_str().into()).collect();
     }
     let named: std::collections::BTreeSet<&str> = spec
         .servers
@@ -267,14 +230,12 @@ fn arbiter(type_: ArbitrationType) -> Arbiter {
 fn arbiter_budget(arbitration: &Arbitration) -> Duration {
     match arbitration.type_ {
         ArbitrationType::Majority | ArbitrationType::None => Duration::ZERO,
-        ArbitrationType::Ping => arbitration
-            .ping
-            .as_ref()
-            .map_or(Duration::ZERO, |ping| ping.timeout.into()),
-        ArbitrationType::HTTP => arbitration
-            .http
-            .as_ref()
-            .map_or(Duration::ZERO, |http| http.timeout.into()),
+        ArbitrationType::Ping => {
+            arbitration.ping.as_ref().map_or(Duration::ZERO, |ping| ping.timeout.into())
+        }
+        ArbitrationType::HTTP => {
+            arbitration.http.as_ref().map_or(Duration::ZERO, |http| http.timeout.into())
+        }
     }
 }
 
@@ -311,12 +272,7 @@ fn known_servers(names: &[String], cluster: &ClusterModel) -> Vec<ServerName> {
 
 fn resource_model(stored: Stored<ResourceSpec>) -> ResourceModel {
     let Stored { metadata, spec } = stored;
-    let depends_on = spec
-        .depends_on
-        .iter()
-        .flatten()
-        .map(|name| name.as_str().into())
-        .collect();
+    let depends_on = spec.depends_on.iter().flatten().map(|name| name.as_str().into()).collect();
     ResourceModel {
         spec: Arc::new(spec),
         depends_on,
@@ -348,11 +304,7 @@ fn resolve_dependencies(group: &mut GroupModel) {
                 break;
             }
         }
-        others
-            .iter()
-            .filter(|name| !waiting.contains(*name))
-            .cloned()
-            .collect()
+        others.iter().filter(|name| !waiting.contains(*name)).cloned().collect()
     };
     let implied: Vec<(ResourceName, Vec<ResourceName>)> = group
         .resources
@@ -382,11 +334,8 @@ fn refuse_circles(name: &GroupName, group: &GroupModel) -> Result<(), CompileErr
             dependents.entry(on).or_default().push(resource);
         }
     }
-    let mut free: Vec<&ResourceName> = waiting
-        .iter()
-        .filter(|(_, count)| **count == 0)
-        .map(|(name, _)| *name)
-        .collect();
+    let mut free: Vec<&ResourceName> =
+        waiting.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
     while let Some(resource) = free.pop() {
         waiting.remove(resource);
         for dependent in dependents.get(resource).into_iter().flatten() {
@@ -402,10 +351,7 @@ fn refuse_circles(name: &GroupName, group: &GroupModel) -> Result<(), CompileErr
         return Ok(());
     }
     let circle = waiting.keys().map(ToString::to_string).collect();
-    Err(CompileError::DependencyCycle {
-        group: name.clone(),
-        circle,
-    })
+    Err(CompileError::DependencyCycle { group: name.clone(), circle })
 }
 
 fn monitor_model(
@@ -415,38 +361,31 @@ fn monitor_model(
     groups: &BTreeMap<GroupName, GroupModel>,
     resource_groups: &BTreeMap<ResourceName, GroupName>,
 ) -> MonitorModel {
-    let while_inactive: Option<ResourceName> = spec
-        .load_balance
-        .as_ref()
-        .map(|balance| balance.resource.as_str().into());
+    let while_inactive: Option<ResourceName> =
+        spec.load_balance.as_ref().map(|balance| balance.resource.as_str().into());
     let while_active = match spec.timing {
         MonitorTiming::Always => None,
         MonitorTiming::WhileActive => spec
             .while_active
             .as_deref()
-            .or_else(|| {
-                spec.probe_port
-                    .as_ref()
-                    .map(|probe| probe.resource.as_str())
-            })
+            .or_else(|| spec.probe_port.as_ref().map(|probe| probe.resource.as_str()))
             .map(ResourceName::from),
     };
-    let (target_group, target_resource) =
-        match (spec.recovery.target.kind, &spec.recovery.target.name) {
-            (RecoveryTargetKind::Resource, Some(name)) => {
-                let resource = ResourceName::from(name.as_str());
-                match resource_groups.get(&resource) {
-                    Some(group) => (Some(group.clone()), Some(resource)),
-                    None => (None, None),
-                }
+    let (target_group, target_resource) = match (spec.recovery.target.kind, &spec.recovery.target.name)
+    {
+        (RecoveryTargetKind::Resource, Some(name)) => {
+            let resource = ResourceName::from(name.as_str());
+            match resource_groups.get(&resource) {
+                Some(group) => (Some(group.clone()), Some(resource)),
+                None => (None, None),
             }
-            (RecoveryTargetKind::Group, Some(name)) => (
-                Some(GroupName::from(name.as_str())).filter(|name| groups.contains_key(name)),
-                None,
-            ),
-            (RecoveryTargetKind::Resource | RecoveryTargetKind::Group, None)
-            | (RecoveryTargetKind::AllGroups | RecoveryTargetKind::LocalServer, _) => (None, None),
-        };
+        }
+        (RecoveryTargetKind::Group, Some(name)) => {
+            (Some(GroupName::from(name.as_str())).filter(|name| groups.contains_key(name)), None)
+        }
+        (RecoveryTargetKind::Resource | RecoveryTargetKind::Group, None)
+        | (RecoveryTargetKind::AllGroups | RecoveryTargetKind::LocalServer, _) => (None, None),
+    };
     let servers = match &spec.servers {
         Some(servers) => known_servers(servers, cluster),
         // The port is the resource's only on the servers of its group.
@@ -465,3 +404,4 @@ fn monitor_model(
         spec: Arc::new(spec),
     }
 }
+

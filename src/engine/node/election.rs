@@ -24,11 +24,8 @@ impl Engine {
         let fresh = self
             .renewed
             .is_some_and(|renewed| self.now.instant.since(renewed) < self.timing().timeout);
-        let same_run = self
-            .liveness
-            .peer(&view.leader)?
-            .boot
-            .is_some_and(|boot| boot == view.leader_boot);
+        let same_run =
+            self.liveness.peer(&view.leader)?.boot.is_some_and(|boot| boot == view.leader_boot);
         (fresh && same_run && self.liveness.alive(&view.leader)).then_some(&view.leader)
     }
 
@@ -51,12 +48,7 @@ impl Engine {
             self.pre_vote = None;
             return;
         }
-        let first = self
-            .model
-            .cluster
-            .servers
-            .iter()
-            .find(|name| members.contains_key(*name));
+        let first = self.model.cluster.servers.iter().find(|name| members.contains_key(*name));
         if first == Some(self.me()) && self.could_be_held(&members) {
             self.pre_vote_for(members);
         } else {
@@ -102,21 +94,13 @@ impl Engine {
             self.pre_vote_rounds += 1;
             let round = self.pre_vote_rounds;
             let asked = self.now.instant;
-            for peer in members
-                .keys()
-                .filter(|name| *name != self.me())
-                .cloned()
-                .collect::<Vec<_>>()
+            for peer in
+                members.keys().filter(|name| *name != self.me()).cloned().collect::<Vec<_>>()
             {
                 self.send(&peer, Message::PreVote(PreVote { round }));
             }
             let granted = BTreeSet::new();
-            self.pre_vote = Some(PreVoteRound {
-                round,
-                asked,
-                members,
-                granted,
-            });
+            self.pre_vote = Some(PreVoteRound { round, asked, members, granted });
         }
         self.finish_pre_vote();
     }
@@ -124,11 +108,7 @@ impl Engine {
     pub(super) fn on_pre_vote(&mut self, from: &ServerName, ask: &PreVote) {
         let hears_leader = self.live_leader().filter(|leader| *leader != from).cloned();
         let promised = self.promised.clone();
-        let reply = PreVoteReply {
-            round: ask.round,
-            hears_leader,
-            promised,
-        };
+        let reply = PreVoteReply { round: ask.round, hears_leader, promised };
         self.send(from, Message::PreVoteReply(reply));
     }
 
@@ -145,10 +125,7 @@ impl Engine {
     fn finish_pre_vote(&mut self) {
         let me = self.me().clone();
         let Some(round) = &self.pre_vote else { return };
-        let all = round
-            .members
-            .keys()
-            .all(|name| *name == me || round.granted.contains(name));
+        let all = round.members.keys().all(|name| *name == me || round.granted.contains(name));
         if all {
             let members = round.members.clone();
             self.pre_vote = None;
@@ -166,21 +143,14 @@ impl Engine {
             .chain([self.promised.number])
             .max()
             .unwrap_or(0);
-        let term = Term {
-            number: highest + 1,
-            proposer: self.me().clone(),
-        };
+        let term = Term { number: highest + 1, proposer: self.me().clone() };
         self.promised = term.clone();
         let names: Vec<&str> = members.keys().map(ServerName::as_str).collect();
         let (text, names) = (term.to_string(), names.join(", "));
         let causes = self.view_change_causes(&members);
         let number = self.event_about_cluster(
             "ViewProposed",
-            &[
-                ("term", &text),
-                ("members", &names),
-                ("server", self.me().clone().as_str()),
-            ],
+            &[("term", &text), ("members", &names), ("server", self.me().clone().as_str())],
             &causes,
         );
         self.chronicle.remember("proposed", number);
@@ -228,10 +198,7 @@ impl Engine {
         let Some(proposal) = &mut self.proposal else {
             return;
         };
-        let stale = proposal
-            .members
-            .iter()
-            .any(|(name, boot)| live.get(name) != Some(boot));
+        let stale = proposal.members.iter().any(|(name, boot)| live.get(name) != Some(boot));
         if stale {
             if self.leadership.is_none() && !self.could_be_held(&live) {
                 self.proposal = None;
@@ -240,9 +207,7 @@ impl Engine {
             }
             return;
         }
-        let due = proposal
-            .last_sent
-            .is_none_or(|last| now.since(last) >= interval);
+        let due = proposal.last_sent.is_none_or(|last| now.since(last) >= interval);
         if proposal.persisted && due && !proposal.complete(&me) {
             proposal.last_sent = Some(now);
             proposal.first_sent.get_or_insert(now);
@@ -250,10 +215,7 @@ impl Engine {
             let members: Vec<ServerName> = proposal.members.keys().cloned().collect();
             let missing: Vec<ServerName> = proposal.missing(&me).cloned().collect();
             for peer in missing {
-                let propose = Propose {
-                    term: term.clone(),
-                    members: members.clone(),
-                };
+                let propose = Propose { term: term.clone(), members: members.clone() };
                 self.send(&peer, Message::Propose(propose));
             }
         }
@@ -277,10 +239,7 @@ impl Engine {
             self.live_leader().is_some_and(|leader| leader != from) && !self.yields_to(from);
         if propose.term < self.promised || stays || self.retired || self.out_of_service {
             let promised = self.promised.clone();
-            let nack = Nack {
-                term: propose.term.clone(),
-                promised,
-            };
+            let nack = Nack { term: propose.term.clone(), promised };
             self.send(from, Message::Nack(nack));
             return;
         }
@@ -328,21 +287,13 @@ impl Engine {
 
     /// This server's report for a view of these members, as it stands now (A7, A11).
     pub(super) fn own_promise(&self, term: &Term, members: &[ServerName]) -> Promise {
-        let absent = || {
-            self.model
-                .cluster
-                .servers
-                .iter()
-                .filter(|name| !members.contains(*name))
-        };
+        let absent = || self.model.cluster.servers.iter().filter(|name| !members.contains(*name));
         let now = self.now.instant;
         Promise {
             term: term.clone(),
             sent: now,
             holds: self.not_certainly_stopped(),
-            gave: absent()
-                .map(|name| (name.clone(), self.support.report(now, name)))
-                .collect(),
+            gave: absent().map(|name| (name.clone(), self.support.report(now, name))).collect(),
             self_fence_of: absent()
                 .map(|name| (name.clone(), self.self_fence_known(name)))
                 .collect(),

@@ -20,11 +20,7 @@ pub(super) struct Chronicle {
 
 impl Chronicle {
     pub(super) fn new(server: ServerName) -> Self {
-        Self {
-            server,
-            number: 0,
-            topics: BTreeMap::new(),
-        }
+        Self { server, number: 0, topics: BTreeMap::new() }
     }
 
     pub(super) fn remember(&mut self, topic: &str, number: u64) {

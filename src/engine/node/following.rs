@@ -20,10 +20,7 @@ impl Engine {
     }
 
     pub(super) fn on_renew(&mut self, from: &ServerName, boot: BootId, renew: Renew) {
-        let older = self
-            .view
-            .as_ref()
-            .is_some_and(|view| renew.term < view.term);
+        let older = self.view.as_ref().is_some_and(|view| renew.term < view.term);
         if older || !self.follows(from, &renew.term) {
             return;
         }
@@ -47,10 +44,7 @@ impl Engine {
     }
 
     fn follow(&mut self, from: &ServerName, boot: BootId, renew: &Renew) {
-        let known = self
-            .view
-            .as_ref()
-            .is_some_and(|view| view.term == renew.term);
+        let known = self.view.as_ref().is_some_and(|view| view.term == renew.term);
         if known {
             if let Some(view) = &mut self.view {
                 view.started |= renew.started;
@@ -86,8 +80,7 @@ impl Engine {
     }
 
     pub(super) fn note_order(&mut self, order: &Order) {
-        self.orders_taken
-            .insert(order.group.clone(), order.id.clone());
+        self.orders_taken.insert(order.group.clone(), order.id.clone());
     }
 
     fn send_ack(&mut self, to: &ServerName, renew: &Renew) {
@@ -181,11 +174,7 @@ impl Engine {
         }
         // What the keeper holds is found out, not assumed.
         self.groups.probe_all(self.now);
-        if let Some(until) = self
-            .lease
-            .until(self.timing().lease)
-            .filter(|_| self.lease_live())
-        {
+        if let Some(until) = self.lease.until(self.timing().lease).filter(|_| self.lease_live()) {
             self.effects.push_back(Effect::Lease { until: Some(until) });
         }
     }

@@ -13,11 +13,7 @@ impl Engine {
     pub(super) fn send_heartbeats(&mut self) {
         let paths = self.model.cluster.paths.clone();
         let hears: Vec<ServerName> = self.liveness.heard().into_iter().collect();
-        let peers: Vec<ServerName> = self
-            .liveness
-            .peers()
-            .map(|(name, _)| name.clone())
-            .collect();
+        let peers: Vec<ServerName> = self.liveness.peers().map(|(name, _)| name.clone()).collect();
         for peer in &peers {
             for path in &paths {
                 let heartbeat = Heartbeat {
@@ -27,11 +23,7 @@ impl Engine {
                     hears: hears.clone(),
                     hears_you: self.liveness.hears_on(peer, path),
                     incarnation: self.identity.incarnation,
-                    view: self
-                        .view
-                        .as_ref()
-                        .filter(|_| self.lease_live())
-                        .map(|view| view.id()),
+                    view: self.view.as_ref().filter(|_| self.lease_live()).map(|view| view.id()),
                     promised: self.durable.promised.clone(),
                     revision: self.durable.revision,
                     self_fence: self.self_fence(),
@@ -44,13 +36,7 @@ impl Engine {
     }
 
     pub(super) fn on_received(&mut self, path: Option<&PathName>, envelope: Envelope) {
-        let Envelope {
-            from,
-            boot,
-            to,
-            to_boot,
-            message,
-        } = envelope;
+        let Envelope { from, boot, to, to_boot, message } = envelope;
         let foreign = to != *self.me()
             || to_boot.is_some_and(|boot| boot != self.identity.boot)
             || !self.liveness.accepts(&from, boot);
@@ -86,10 +72,7 @@ impl Engine {
         let changes = self.liveness.on_heartbeat(self.now, from, heartbeat);
         self.on_liveness(changes);
         let known = self.durable.self_fence_of.get(from);
-        let member = self
-            .view
-            .as_ref()
-            .is_some_and(|view| view.members.contains(from));
+        let member = self.view.as_ref().is_some_and(|view| view.members.contains(from));
         // A larger one counts at once (`None` is the largest: nothing ends its services by itself),
         // a smaller one only from a member of the installed view: that one lives by our renewals.
         let news = known.is_none_or(|known| {
@@ -109,12 +92,7 @@ impl Engine {
 
     fn on_ended(&mut self, from: &ServerName, boot: BootId) {
         let changes = self.liveness.on_ended(self.now, from, boot);
-        if changes.is_empty()
-            && self
-                .liveness
-                .peer(from)
-                .is_none_or(|p| p.ended != Some(boot))
-        {
+        if changes.is_empty() && self.liveness.peer(from).is_none_or(|p| p.ended != Some(boot)) {
             return;
         }
         if !changes.is_empty() {
@@ -152,21 +130,12 @@ impl Engine {
 
     fn note_lost(&mut self, server: &ServerName) {
         let timeout = format!("{:?}", self.timing().timeout);
-        let paths: Vec<&str> = self
-            .model
-            .cluster
-            .paths
-            .iter()
-            .map(PathName::as_str)
-            .collect();
+        let paths: Vec<&str> = self.model.cluster.paths.iter().map(PathName::as_str).collect();
         let paths = paths.join(", ");
         let name = server.as_str();
         let parameters = [("server", name), ("paths", &*paths), ("timeout", &*timeout)];
         let ended = self.chronicle.recall(&format!("lost/{server}"));
-        let already = self
-            .liveness
-            .peer(server)
-            .is_some_and(|peer| peer.ended == peer.boot);
+        let already = self.liveness.peer(server).is_some_and(|peer| peer.ended == peer.boot);
         if already && ended.is_some() {
             return;
         }
@@ -197,10 +166,6 @@ impl Engine {
     /// The largest `selfFence` that a server is known to have advertised, here or by promises.
     pub(super) fn self_fence_known(&self, server: &ServerName) -> SelfFence {
         let derived = SelfFence::Within(self.timing().self_fence);
-        self.durable
-            .self_fence_of
-            .get(server)
-            .copied()
-            .unwrap_or(derived)
+        self.durable.self_fence_of.get(server).copied().unwrap_or(derived)
     }
 }

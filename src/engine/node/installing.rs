@@ -69,8 +69,7 @@ impl Engine {
                 proposal.arbiter = ArbiterStep::Asked(id, now);
                 let members = proposal.members.keys().cloned().collect();
                 let term = proposal.term.clone();
-                self.effects
-                    .push_back(Effect::AskArbiter { id, members, term });
+                self.effects.push_back(Effect::AskArbiter { id, members, term });
             }
         }
     }
@@ -84,10 +83,7 @@ impl Engine {
     ) {
         let now = self.now.instant;
         let asked = match &mut self.proposal {
-            Some(Proposal {
-                arbiter: step @ ArbiterStep::Asked(..),
-                ..
-            }) => match *step {
+            Some(Proposal { arbiter: step @ ArbiterStep::Asked(..), .. }) => match *step {
                 ArbiterStep::Asked(asked, at) if asked == id => Some((step, at)),
                 _ => None,
             },
@@ -123,8 +119,7 @@ impl Engine {
         let proposed = self.chronicle.recall("proposed");
         let number = self.event_about_cluster(reason, &[("message", message)], &[proposed]);
         self.chronicle.remember("arbitration", number);
-        self.chronicle
-            .remember("arbitration-said", fingerprint(reason));
+        self.chronicle.remember("arbitration-said", fingerprint(reason));
     }
 
     /// The newest store among the members becomes the leader's before the view is installed.
@@ -212,12 +207,7 @@ impl Engine {
         handover: Option<Duration>,
     ) -> BTreeMap<ServerName, Absent> {
         let now = self.now.instant;
-        let outside = self
-            .model
-            .cluster
-            .servers
-            .iter()
-            .filter(|name| !members.contains(*name));
+        let outside = self.model.cluster.servers.iter().filter(|name| !members.contains(*name));
         let absent = |name: &ServerName| {
             let mut since = handover.map_or(Instant::default(), |age| now - age);
             let mut supported: Option<BTreeSet<BootId>> = Some(BTreeSet::new());
@@ -239,23 +229,14 @@ impl Engine {
                     }
                 }
                 ended = ended.or(promise.ended.get(name).copied());
-                let known = promise
-                    .self_fence_of
-                    .get(name)
-                    .copied()
-                    .unwrap_or(SelfFence::None);
+                let known = promise.self_fence_of.get(name).copied().unwrap_or(SelfFence::None);
                 self_fence = self_fence.max(known);
             }
             // Another holder's lease record is support that no member can name a run for.
             if handover.is_some() {
                 supported = None;
             }
-            Absent {
-                since,
-                supported,
-                ended,
-                self_fence,
-            }
+            Absent { since, supported, ended, self_fence }
         };
         outside.map(|name| (name.clone(), absent(name))).collect()
     }
@@ -274,10 +255,7 @@ impl Engine {
             ("count", &*count),
             ("configured", &*configured),
         ];
-        let causes = [
-            self.chronicle.recall("arbitration"),
-            self.chronicle.recall("proposed"),
-        ];
+        let causes = [self.chronicle.recall("arbitration"), self.chronicle.recall("proposed")];
         let number = self.event_about_cluster("ViewInstalled", &parameters, &causes);
         self.chronicle.remember("installed", number);
     }
@@ -285,9 +263,7 @@ impl Engine {
 
 /// A number for a word, so that the chronicle can say whether the same was said before.
 fn fingerprint(word: &str) -> u64 {
-    word.bytes().fold(5381, |hash: u64, byte| {
-        hash.wrapping_mul(33) ^ u64::from(byte)
-    })
+    word.bytes().fold(5381, |hash: u64, byte| hash.wrapping_mul(33) ^ u64::from(byte))
 }
 
 impl Leadership {
@@ -302,9 +278,7 @@ impl Leadership {
         let mut held: BTreeMap<GroupName, Vec<(ServerName, Held)>> = BTreeMap::new();
         for (server, (_, promise)) in promises {
             for (group, state) in &promise.holds {
-                held.entry(group.clone())
-                    .or_default()
-                    .push((server.clone(), state.clone()));
+                held.entry(group.clone()).or_default().push((server.clone(), state.clone()));
             }
         }
         let free = self.lead.unfree(now, timing).is_empty();
@@ -321,10 +295,7 @@ impl Leadership {
             for (server, state) in holders {
                 self.surplus.insert((name.clone(), server), state.order);
             }
-            self.groups
-                .entry(name)
-                .or_insert_with(GroupFacts::unknown)
-                .holder = holder;
+            self.groups.entry(name).or_insert_with(GroupFacts::unknown).holder = holder;
         }
     }
 }

@@ -151,9 +151,7 @@ impl Engine {
                 authority_age: now.since(basis),
                 committed: self.store.committed(),
                 started,
-                orders: orders
-                    .map(|o| o.values().cloned().collect())
-                    .unwrap_or_default(),
+                orders: orders.map(|o| o.values().cloned().collect()).unwrap_or_default(),
                 report_seen: report.map_or(0, |report| report.version),
             };
             let boot = leadership.lead.members.get(name).copied();
@@ -171,12 +169,7 @@ impl Engine {
     pub(super) fn authority(&self) -> Option<Instant> {
         let leadership = self.leadership.as_ref()?;
         let cluster = &self.model.cluster;
-        leadership.lead.authority(
-            self.now.instant,
-            self.me(),
-            &cluster.servers,
-            cluster.arbiter,
-        )
+        leadership.lead.authority(self.now.instant, self.me(), &cluster.servers, cluster.arbiter)
     }
 
     pub(super) fn extend_own_lease(&mut self) {
@@ -248,9 +241,7 @@ impl Engine {
             return;
         };
         let whole = leadership.lead.is_whole(&cluster.servers, &self.liveness);
-        let pending = leadership
-            .asked
-            .is_some_and(|(_, at)| now.since(at) < lease);
+        let pending = leadership.asked.is_some_and(|(_, at)| now.since(at) < lease);
         if pending || self.proposal.is_some() || whole && !exclusive {
             return;
         }
@@ -258,8 +249,7 @@ impl Engine {
         leadership.asked = Some((id, now));
         let members = leadership.lead.members.keys().cloned().collect();
         let term = leadership.lead.term.clone();
-        self.effects
-            .push_back(Effect::AskArbiter { id, members, term });
+        self.effects.push_back(Effect::AskArbiter { id, members, term });
     }
 
     pub(super) fn on_leader_verdict(&mut self, id: ActionId, verdict: Verdict, message: &str) {
@@ -312,11 +302,6 @@ impl Engine {
         };
         let startup = self.startup_deadline();
         let again = leadership.report.again;
-        unfree
-            .values()
-            .filter_map(until)
-            .chain(startup)
-            .chain(again)
-            .min()
+        unfree.values().filter_map(until).chain(startup).chain(again).min()
     }
 }

@@ -58,10 +58,7 @@ impl Engine {
 
     /// Operations go on; what they and the facts ask for is written in one write.
     pub(super) fn step_operations(&mut self) {
-        let due = self
-            .leadership
-            .as_ref()
-            .is_some_and(|leadership| leadership.dirty);
+        let due = self.leadership.as_ref().is_some_and(|leadership| leadership.dirty);
         if !due || self.store.operations_pending() {
             return;
         }
@@ -80,11 +77,7 @@ impl Engine {
             now: self.now.instant,
         };
         let operations = &self.intents.operations;
-        let facts = OperationFacts {
-            view,
-            operations,
-            wall: self.now.wall,
-        };
+        let facts = OperationFacts { view, operations, wall: self.now.wall };
         let mut changes = settle(&facts);
         let mut told = Vec::new();
         for (name, step) in step_all(&facts) {
@@ -124,14 +117,9 @@ impl Engine {
         };
         let parameters = [("operation", key.name.as_str()), ("message", message)];
         let number = self.event("Operation", &key.name, reason, &parameters, &[]);
-        let about = self
-            .intents
-            .operations
-            .get(&key.name)
-            .and_then(|op| op.spec.group.clone());
+        let about = self.intents.operations.get(&key.name).and_then(|op| op.spec.group.clone());
         if let (OperationState::Running, Some(group)) = (state, about) {
-            self.chronicle
-                .remember(&format!("latest/FailoverGroup/{group}"), number);
+            self.chronicle.remember(&format!("latest/FailoverGroup/{group}"), number);
         }
     }
 
@@ -147,10 +135,7 @@ impl Engine {
             if model.deleting && free {
                 gone.push((ObjectKey::new("FailoverGroup", name.as_str()), None));
             }
-            let deleting = model
-                .resources
-                .iter()
-                .filter(|(_, resource)| resource.deleting);
+            let deleting = model.resources.iter().filter(|(_, resource)| resource.deleting);
             for (resource, _) in deleting {
                 let holder = facts.map(|facts| &facts.holder);
                 let inactive = match holder {
@@ -165,16 +150,10 @@ impl Engine {
         }
         let old = self.now.wall.0 - OPERATION_KEPT_MILLISECONDS;
         for (name, operation) in &self.intents.operations {
-            let ended = !matches!(
-                operation.state,
-                OperationState::Pending | OperationState::Running
-            );
+            let ended =
+                !matches!(operation.state, OperationState::Pending | OperationState::Running);
             let key = ObjectKey::new("Operation", name);
-            let made = self
-                .durable
-                .objects
-                .get(&key)
-                .and_then(|o| created(&o.json));
+            let made = self.durable.objects.get(&key).and_then(|o| created(&o.json));
             if ended && made.is_some_and(|made| made < old) {
                 gone.push((key, None));
             }
@@ -192,9 +171,7 @@ impl Engine {
             own = self.own_report();
             Some(&own)
         } else {
-            self.leadership
-                .as_ref()
-                .and_then(|leadership| leadership.lead.reports.get(server))
+            self.leadership.as_ref().and_then(|leadership| leadership.lead.reports.get(server))
         };
         // Without a report nothing is known: it may be active.
         report.is_none_or(|report| {
@@ -219,29 +196,17 @@ impl Engine {
         for server in lost {
             let cause = self.chronicle.recall(&format!("lost/{server}"));
             let timeout = super::events::text(self.timing().timeout);
-            let ended = self
-                .liveness
-                .peer(&server)
-                .is_some_and(|peer| peer.ended == peer.boot);
+            let ended = self.liveness.peer(&server).is_some_and(|peer| peer.ended == peer.boot);
             let message = if ended {
                 "its agent ended unexpectedly".to_owned()
             } else {
                 format!("not heard for {timeout}")
             };
-            let intent = ServerIntent {
-                out: Out::Failed,
-                since: self.now.wall,
-                message: message.clone(),
-            };
+            let intent =
+                ServerIntent { out: Out::Failed, since: self.now.wall, message: message.clone() };
             self.write_intent(server_intent_key(&server), intent.json());
             let parameters = [("server", server.as_str()), ("message", &*message)];
-            self.event(
-                "Server",
-                server.as_str(),
-                "ServerOut",
-                &parameters,
-                &[cause],
-            );
+            self.event("Server", server.as_str(), "ServerOut", &parameters, &[cause]);
         }
     }
 
@@ -261,11 +226,7 @@ impl Engine {
             if !held && view.started && !view.members.contains(&server) {
                 facts.lost_from = Some(server);
             }
-            if let Holder::Held {
-                reason: OrderReason::Adopted,
-                ..
-            } = &facts.holder
-            {
+            if let Holder::Held { reason: OrderReason::Adopted, .. } = &facts.holder {
                 facts.placed = self.now.instant;
             }
         }
@@ -300,9 +261,7 @@ fn operation(
     let parsed: Operation = serde_json::from_str(&object.json).ok()?;
     let status = parsed.status.unwrap_or_default();
     let uid = parsed.metadata.uid.unwrap_or_default();
-    let seen = known
-        .filter(|known| known.uid == uid)
-        .map_or(now, |known| known.seen);
+    let seen = known.filter(|known| known.uid == uid).map_or(now, |known| known.seen);
     Some(OperationModel {
         uid,
         spec: parsed.spec,
@@ -315,9 +274,7 @@ fn operation(
 
 fn with_status(json: &str, status: &crate::api::kinds::OperationStatus) -> Option<String> {
     let mut object: serde_json::Value = serde_json::from_str(json).ok()?;
-    object
-        .as_object_mut()?
-        .insert("status".to_owned(), serde_json::to_value(status).ok()?);
+    object.as_object_mut()?.insert("status".to_owned(), serde_json::to_value(status).ok()?);
     serde_json::to_string(&object).ok()
 }
 

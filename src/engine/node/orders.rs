@@ -19,11 +19,7 @@ impl Engine {
         if !self.leading() || self.proposal.is_some() || self.must_rejoin {
             return;
         }
-        if self
-            .view
-            .as_ref()
-            .is_none_or(|view| view.term != self.promised)
-        {
+        if self.view.as_ref().is_none_or(|view| view.term != self.promised) {
             return;
         }
         self.synchronise_startup();
@@ -48,9 +44,7 @@ impl Engine {
             .filter(|name| !view.members.contains(name) && !self.known_out(name))
             .map(|name| name.to_string())
             .collect();
-        let over = self
-            .startup_deadline()
-            .is_none_or(|at| self.now.instant >= at);
+        let over = self.startup_deadline().is_none_or(|at| self.now.instant >= at);
         if missing.is_empty() || over {
             if let Some(view) = &mut self.view {
                 view.started = true;
@@ -67,10 +61,7 @@ impl Engine {
             self.begin_round();
             return;
         }
-        let told = self
-            .leadership
-            .as_ref()
-            .is_some_and(|leadership| leadership.told_waiting);
+        let told = self.leadership.as_ref().is_some_and(|leadership| leadership.told_waiting);
         if !told {
             let wait = text(self.model.cluster.wait_for_servers);
             let parameters = [("missing", &*missing.join(", ")), ("wait", &*wait)];
@@ -118,16 +109,9 @@ impl Engine {
 
     fn note_freed(&mut self, server: &ServerName) {
         let timing = self.timing();
-        let ended = self
-            .liveness
-            .peer(server)
-            .is_some_and(|peer| peer.ended.is_some());
+        let ended = self.liveness.peer(server).is_some_and(|peer| peer.ended.is_some());
         let wait = text(timing.wait());
-        let how = if ended {
-            "its keeper ended everything"
-        } else {
-            "its time is over"
-        };
+        let how = if ended { "its keeper ended everything" } else { "its time is over" };
         let lease = text(timing.lease);
         let fence = text(timing.self_fence);
         let name = server.as_str();
@@ -143,10 +127,8 @@ impl Engine {
             ("selfFence", &*fence),
             ("lastSupport", since.as_deref().unwrap_or_default()),
         ];
-        let causes = [
-            self.chronicle.recall("installed"),
-            self.chronicle.recall(&format!("lost/{server}")),
-        ];
+        let causes =
+            [self.chronicle.recall("installed"), self.chronicle.recall(&format!("lost/{server}"))];
         let number = self.event("Server", name, "ServerFree", &parameters, &causes);
         self.chronicle.remember("freed", number);
     }
@@ -165,14 +147,11 @@ impl Engine {
         };
         leadership.dirty = false;
         for (name, _) in self.model.groups.iter() {
-            leadership
-                .groups
-                .entry(name.clone())
-                .or_insert_with(|| GroupFacts {
-                    // New in the spec, and nobody reported it: certainly nobody's.
-                    holder: Holder::Free,
-                    ..GroupFacts::unknown()
-                });
+            leadership.groups.entry(name.clone()).or_insert_with(|| GroupFacts {
+                // New in the spec, and nobody reported it: certainly nobody's.
+                holder: Holder::Free,
+                ..GroupFacts::unknown()
+            });
         }
         leadership.groups.retain(|name, facts| {
             self.model.groups.contains_key(name) || facts.holder != Holder::Free
@@ -192,12 +171,7 @@ impl Engine {
         leadership.report = report;
         for decision in decisions {
             match decision {
-                Decision::Run {
-                    group,
-                    server,
-                    reason,
-                    previous,
-                } => {
+                Decision::Run { group, server, reason, previous } => {
                     self.order_run(group, server, reason, previous);
                 }
                 Decision::Stop { group, reason } => self.order_stop(&group, reason),
@@ -220,16 +194,10 @@ impl Engine {
             let fit = if server == me {
                 own_keeper
             } else {
-                leadership
-                    .lead
-                    .reports
-                    .get(&server)
-                    .is_none_or(|report| report.keeper)
+                leadership.lead.reports.get(&server).is_none_or(|report| report.keeper)
             };
-            let unfit = || KeptOut {
-                out: Out::Unfit,
-                message: "its keeper does not answer".to_owned(),
-            };
+            let unfit =
+                || KeptOut { out: Out::Unfit, message: "its keeper does not answer".to_owned() };
             let kept_out = self
                 .intents
                 .servers
@@ -238,26 +206,13 @@ impl Engine {
                 .or_else(|| (!fit).then(unfit));
             let available = member && kept_out.is_none();
             if available {
-                leadership
-                    .available_since
-                    .entry(server.clone())
-                    .or_insert(now);
+                leadership.available_since.entry(server.clone()).or_insert(now);
             } else {
                 leadership.available_since.remove(&server);
             }
-            let available_since = leadership
-                .available_since
-                .get(&server)
-                .copied()
-                .unwrap_or_default();
-            facts.insert(
-                server,
-                ServerFacts {
-                    member,
-                    kept_out,
-                    available_since,
-                },
-            );
+            let available_since =
+                leadership.available_since.get(&server).copied().unwrap_or_default();
+            facts.insert(server, ServerFacts { member, kept_out, available_since });
         }
         facts
     }
@@ -292,23 +247,15 @@ impl Engine {
             let surplus = facts.failovers.len().saturating_sub(FAILOVERS_REMEMBERED);
             facts.failovers.drain(..surplus);
             let from = previous.clone();
-            leadership
-                .failing_over
-                .entry(group.clone())
-                .or_insert(FailoverUnderWay {
-                    from,
-                    since: now,
-                    wall,
-                    reason: "ServerLost".to_owned(),
-                });
+            leadership.failing_over.entry(group.clone()).or_insert(FailoverUnderWay {
+                from,
+                since: now,
+                wall,
+                reason: "ServerLost".to_owned(),
+            });
         }
-        let order = Order {
-            group,
-            id,
-            action: OrderAction::Run,
-            reason,
-            previous: previous.clone(),
-        };
+        let order =
+            Order { group, id, action: OrderAction::Run, reason, previous: previous.clone() };
         self.note_decision("GroupGranted", &order, &server);
         self.give(server, order);
     }
@@ -323,23 +270,14 @@ impl Engine {
         let Some(facts) = leadership.groups.get_mut(group) else {
             return;
         };
-        let Holder::Held {
-            server,
-            order,
-            phase,
-            action,
-            reason: why,
-        } = &mut facts.holder
-        else {
+        let Holder::Held { server, order, phase, action, reason: why } = &mut facts.holder else {
             return;
         };
         let server = server.clone();
         let failed = match phase {
-            Some(GroupPhase::Failed {
-                message,
-                wants: Wants::Failover,
-                ..
-            }) => Some(message.clone()),
+            Some(GroupPhase::Failed { message, wants: Wants::Failover, .. }) => {
+                Some(message.clone())
+            }
             _ => None,
         };
         *order = id.clone();
@@ -356,13 +294,8 @@ impl Engine {
                 },
             );
         }
-        let order = Order {
-            group: group.clone(),
-            id,
-            action: OrderAction::Stop,
-            reason,
-            previous: None,
-        };
+        let order =
+            Order { group: group.clone(), id, action: OrderAction::Stop, reason, previous: None };
         self.note_decision("GroupOrderedToStop", &order, &server);
         self.give(server, order);
     }
@@ -376,10 +309,7 @@ impl Engine {
             .surplus
             .iter()
             .filter(|((group, server), _)| {
-                leadership
-                    .orders
-                    .get(server)
-                    .is_none_or(|orders| !orders.contains_key(group))
+                leadership.orders.get(server).is_none_or(|orders| !orders.contains_key(group))
             })
             .map(|(key, _)| key.clone())
             .collect();
@@ -388,25 +318,11 @@ impl Engine {
                 return;
             };
             let id = leadership.next_order();
-            leadership
-                .surplus
-                .insert((group.clone(), server.clone()), id.clone());
+            leadership.surplus.insert((group.clone(), server.clone()), id.clone());
             let parameters = [("group", group.as_str()), ("server", server.as_str())];
-            self.event(
-                "FailoverGroup",
-                group.as_str(),
-                "DualActivation",
-                &parameters,
-                &[],
-            );
+            self.event("FailoverGroup", group.as_str(), "DualActivation", &parameters, &[]);
             let reason = OrderReason::Adopted;
-            let order = Order {
-                group,
-                id,
-                action: OrderAction::Stop,
-                reason,
-                previous: None,
-            };
+            let order = Order { group, id, action: OrderAction::Stop, reason, previous: None };
             self.give(server, order);
         }
         self.flush_orders();
@@ -446,11 +362,7 @@ impl Engine {
         let group = order.group.to_string();
         let id = order.id.to_string();
         let why = format!("{:?}", order.reason);
-        let previous = order
-            .previous
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let previous = order.previous.as_ref().map(ToString::to_string).unwrap_or_default();
         let parameters = [
             ("group", &*group),
             ("server", server.as_str()),
@@ -460,16 +372,8 @@ impl Engine {
         ];
         let latest = format!("latest/FailoverGroup/{group}");
         let from_loss = matches!(order.reason, OrderReason::FailedOver | OrderReason::Startup);
-        let freed = if from_loss {
-            self.chronicle.recall("freed")
-        } else {
-            None
-        };
-        let installed = if from_loss {
-            self.chronicle.recall("installed")
-        } else {
-            None
-        };
+        let freed = if from_loss { self.chronicle.recall("freed") } else { None };
+        let installed = if from_loss { self.chronicle.recall("installed") } else { None };
         let causes = [freed.or(installed), self.chronicle.recall(&latest)];
         let number = self.event("FailoverGroup", &group, reason, &parameters, &causes);
         self.chronicle.remember(&latest, number);
@@ -497,10 +401,7 @@ impl Engine {
             return;
         };
         if let Some(orders) = leadership.orders.get_mut(from) {
-            if orders
-                .get(group)
-                .is_some_and(|order| order.id <= held.order)
-            {
+            if orders.get(group).is_some_and(|order| order.id <= held.order) {
                 orders.remove(group);
             }
         }
@@ -516,13 +417,9 @@ impl Engine {
             return;
         };
         let holder = match &mut facts.holder {
-            Holder::Held {
-                server,
-                order,
-                phase,
-                action,
-                reason,
-            } if server == from => Some((order, phase, *action, *reason)),
+            Holder::Held { server, order, phase, action, reason } if server == from => {
+                Some((order, phase, *action, *reason))
+            }
             Holder::Held { .. } | Holder::Free | Holder::Unknown => None,
         };
         let Some((order, phase, action, reason)) = holder else {
@@ -539,31 +436,14 @@ impl Engine {
         leadership.dirty = true;
         match &held.phase {
             GroupPhase::Stopped => {
-                let ended = if action == OrderAction::Stop {
-                    reason
-                } else {
-                    OrderReason::FailedOver
-                };
-                facts.released = Some(Released {
-                    server: from.clone(),
-                    reason: ended,
-                });
+                let ended =
+                    if action == OrderAction::Stop { reason } else { OrderReason::FailedOver };
+                facts.released = Some(Released { server: from.clone(), reason: ended });
                 facts.holder = Holder::Free;
             }
-            GroupPhase::Failed {
-                reason,
-                message,
-                wants,
-            } if starting => {
+            GroupPhase::Failed { reason, message, wants } if starting => {
                 let (reason, message) = (reason.clone(), message.clone());
-                facts.refused.insert(
-                    from.clone(),
-                    Refusal {
-                        resource: None,
-                        reason,
-                        message,
-                    },
-                );
+                facts.refused.insert(from.clone(), Refusal { resource: None, reason, message });
                 facts.activation_failovers += u32::from(*wants == Wants::Failover);
             }
             GroupPhase::Online => self.on_group_online(group, from),
@@ -602,10 +482,7 @@ impl Engine {
                 reason: failover.reason,
             }
         });
-        let ran = Ran {
-            server: server.to_string(),
-            failover: failover.or(known.failover.clone()),
-        };
+        let ran = Ran { server: server.to_string(), failover: failover.or(known.failover.clone()) };
         if ran != known {
             if let Ok(json) = serde_json::to_string(&ran) {
                 self.write_intent(Ran::key(group), Some(json));
@@ -620,10 +497,7 @@ const FAILOVERS_REMEMBERED: usize = 1000;
 impl Leadership {
     pub(super) fn next_order(&mut self) -> GrantId {
         self.lead.sequence += 1;
-        GrantId {
-            term: self.lead.term.clone(),
-            sequence: self.lead.sequence,
-        }
+        GrantId { term: self.lead.term.clone(), sequence: self.lead.sequence }
     }
 
     /// A member holds what this leader did not know it to hold.
@@ -634,8 +508,7 @@ impl Leadership {
         self.dirty = true;
         match &facts.holder {
             Holder::Held { .. } => {
-                self.surplus
-                    .insert((group.clone(), from.clone()), held.order.clone());
+                self.surplus.insert((group.clone(), from.clone()), held.order.clone());
             }
             // Found by a probe after the report was taken.
             Holder::Free | Holder::Unknown => {
@@ -647,21 +520,8 @@ impl Leadership {
 
 /// A group that runs already when a leader learns of it.
 pub(super) fn adopted(server: ServerName, held: Held) -> Holder {
-    let stopping = matches!(
-        held.phase,
-        GroupPhase::Stopping | GroupPhase::StopFailed { .. }
-    );
-    let action = if stopping {
-        OrderAction::Stop
-    } else {
-        OrderAction::Run
-    };
+    let stopping = matches!(held.phase, GroupPhase::Stopping | GroupPhase::StopFailed { .. });
+    let action = if stopping { OrderAction::Stop } else { OrderAction::Run };
     let reason = OrderReason::Adopted;
-    Holder::Held {
-        server,
-        order: held.order,
-        phase: Some(held.phase),
-        action,
-        reason,
-    }
+    Holder::Held { server, order: held.order, phase: Some(held.phase), action, reason }
 }

@@ -52,20 +52,12 @@ impl Engine {
         let most = (cluster.final_actions_max as usize).min(Durable::FINAL_ACTIONS_MAX);
         if recent >= most {
             let (recent, most) = (recent.to_string(), most.to_string());
-            let parameters = [
-                ("action", &*name),
-                ("count", &*recent),
-                ("most", &*most),
-                ("message", because),
-            ];
+            let parameters =
+                [("action", &*name), ("count", &*recent), ("most", &*most), ("message", because)];
             self.event_about_me("RebootLoopGuard", &parameters, &[]);
             return;
         }
-        self.event_about_me(
-            "FinalActionTaken",
-            &[("action", &name), ("message", because)],
-            &[],
-        );
+        self.event_about_me("FinalActionTaken", &[("action", &name), ("message", because)], &[]);
         let record = Record::FinalAction(self.now.wall);
         self.persist(record.clone(), AfterPersist::FinalAction { action, record });
     }

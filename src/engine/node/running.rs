@@ -15,8 +15,7 @@ impl Engine {
     /// Takes the model to everything that reads it.
     pub(super) fn adopt_model(&mut self) {
         let cluster = &self.model.cluster;
-        self.liveness
-            .configure(&cluster.servers, &cluster.paths, cluster.timing.timeout);
+        self.liveness.configure(&cluster.servers, &cluster.paths, cluster.timing.timeout);
         self.groups.on_model(self.now, self.model.clone());
         self.monitors.on_model(self.now, self.model.clone());
         self.report_version += 1;
@@ -36,8 +35,7 @@ impl Engine {
             }
             if self.groups.version() != self.groups_seen {
                 self.groups_seen = self.groups.version();
-                self.monitors
-                    .on_group_state(self.now, self.groups.activity());
+                self.monitors.on_group_state(self.now, self.groups.activity());
             }
             while let Some(effect) = self.monitors.poll_effect() {
                 silent = false;
@@ -62,96 +60,50 @@ impl Engine {
 
     fn on_group_effect(&mut self, effect: GroupEffect) {
         match effect {
-            GroupEffect::Resource {
-                id,
-                action,
-                context,
-            } => {
-                self.effects.push_back(Effect::Resource {
-                    id,
-                    action,
-                    context,
-                });
+            GroupEffect::Resource { id, action, context } => {
+                self.effects.push_back(Effect::Resource { id, action, context });
             }
             GroupEffect::Cancel { id } => self.effects.push_back(Effect::Cancel { id }),
-            GroupEffect::Power {
-                action, message, ..
-            } => self.final_action(action, &message),
+            GroupEffect::Power { action, message, .. } => self.final_action(action, &message),
             GroupEffect::Note(note) => self.on_note(note),
         }
     }
 
     fn on_recovery_effect(&mut self, effect: RecoveryEffect) {
         match effect {
-            RecoveryEffect::Check {
-                id,
-                monitor,
-                spec,
-                resource,
-                timeout,
-            } => {
-                self.effects.push_back(Effect::Check {
-                    id,
-                    monitor,
-                    spec,
-                    resource,
-                    timeout,
-                });
+            RecoveryEffect::Check { id, monitor, spec, resource, timeout } => {
+                self.effects.push_back(Effect::Check { id, monitor, spec, resource, timeout });
             }
-            RecoveryEffect::RecoveryScript {
-                id,
-                monitor,
-                command,
-                timeout,
-            } => {
-                self.effects.push_back(Effect::RecoveryScript {
-                    id,
-                    monitor,
-                    command,
-                    timeout,
-                });
+            RecoveryEffect::RecoveryScript { id, monitor, command, timeout } => {
+                self.effects.push_back(Effect::RecoveryScript { id, monitor, command, timeout });
             }
             RecoveryEffect::Cancel { id } => self.effects.push_back(Effect::Cancel { id }),
             RecoveryEffect::Note(note) => self.on_note(note),
             RecoveryEffect::ReactivateResource { monitor, resource } => {
-                let result = self
-                    .groups
-                    .reactivate(self.now, &Target::Resource(resource));
+                let result = self.groups.reactivate(self.now, &Target::Resource(resource));
                 self.answer(&monitor, result);
             }
             RecoveryEffect::ReactivateGroup { monitor, group } => {
                 let result = self.groups.reactivate(self.now, &Target::Group(group));
                 self.answer(&monitor, result);
             }
-            RecoveryEffect::FailoverGroup {
-                monitor,
-                group,
-                message,
-            } => {
+            RecoveryEffect::FailoverGroup { monitor, group, message } => {
                 let result = self.groups.wish(self.now, &group, Wants::Failover, message);
                 self.answer(&monitor, result);
             }
             RecoveryEffect::Withdraw { monitor, group } => {
-                let wish = self
-                    .groups
-                    .wish(self.now, &group, Wants::Nothing, String::new());
+                let wish = self.groups.wish(self.now, &group, Wants::Nothing, String::new());
                 self.answer(&monitor, wish);
             }
             RecoveryEffect::StopResource { monitor, resource } => {
                 let result = self.groups.stop_resource(self.now, &resource);
                 self.answer(&monitor, result);
             }
-            RecoveryEffect::StopGroup {
-                monitor,
-                group,
-                message,
-            } => {
+            RecoveryEffect::StopGroup { monitor, group, message } => {
                 let result = self.groups.wish(self.now, &group, Wants::Stop, message);
                 self.answer(&monitor, result);
             }
-            RecoveryEffect::FinalAction {
-                action, message, ..
-            } => {
+            RecoveryEffect::FinalAction { action, message, .. } => {
                 self.final_action(action, &message);
             }
         }
@@ -159,17 +111,13 @@ impl Engine {
 
     fn answer(&mut self, monitor: &MonitorName, result: Result<(), Refused>) {
         if let Err(refused) = result {
-            self.monitors
-                .on_refused(self.now, monitor, refused.to_string());
+            self.monitors.on_refused(self.now, monitor, refused.to_string());
         }
     }
 
     fn on_note(&mut self, note: Note) {
-        let parameters: Vec<(&str, &str)> = note
-            .parameters
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
+        let parameters: Vec<(&str, &str)> =
+            note.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let topic = |kind: &str, name: &str| format!("latest/{kind}/{name}");
         let mut causes: Vec<Option<u64>> = note
             .because

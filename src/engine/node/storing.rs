@@ -74,10 +74,7 @@ impl Store {
 
     /// Whether a write of operations is still to be answered.
     pub fn operations_pending(&self) -> bool {
-        let queued = self
-            .queue
-            .iter()
-            .any(|pending| pending.origin == Origin::Operations);
+        let queued = self.queue.iter().any(|pending| pending.origin == Origin::Operations);
         let under_way = self
             .in_flight
             .as_ref()
@@ -89,10 +86,7 @@ impl Store {
 impl Engine {
     pub(super) fn on_write(&mut self, id: ActionId, after: Revision, changes: Vec<Change>) {
         if !self.leading() || self.store.queue.len() >= QUEUE_MAX {
-            let leader = self
-                .live_leader()
-                .filter(|leader| *leader != self.me())
-                .cloned();
+            let leader = self.live_leader().filter(|leader| *leader != self.me()).cloned();
             self.write_done(id, Err(WriteError::NotLeader { leader }));
             return;
         }
@@ -100,11 +94,7 @@ impl Engine {
             .into_iter()
             .map(|change| (change.key, Some(change.expected), change.json))
             .collect();
-        self.store.queue.push_back(Pending {
-            origin: Origin::Client(id),
-            after,
-            changes,
-        });
+        self.store.queue.push_back(Pending { origin: Origin::Client(id), after, changes });
     }
 
     /// A write of the engine's own, whatever is there.
@@ -117,15 +107,9 @@ impl Engine {
     }
 
     fn write_own(&mut self, origin: Origin, changes: Vec<(ObjectKey, Option<String>)>) {
-        let changes = changes
-            .into_iter()
-            .map(|(key, json)| (key, None, json.map(Arc::from)))
-            .collect();
-        self.store.queue.push_back(Pending {
-            origin,
-            after: Revision(0),
-            changes,
-        });
+        let changes =
+            changes.into_iter().map(|(key, json)| (key, None, json.map(Arc::from))).collect();
+        self.store.queue.push_back(Pending { origin, after: Revision(0), changes });
     }
 
     /// Begins the next batch if none is under way and every member has the store as it is.
@@ -134,18 +118,11 @@ impl Engine {
             return;
         }
         let current = self.durable.revision;
-        let behind = self
-            .store
-            .members
-            .values()
-            .any(|revision| *revision != current);
+        let behind = self.store.members.values().any(|revision| *revision != current);
         if behind || self.store_is_persisting() {
             return;
         }
-        let Some(term) = self
-            .leadership
-            .as_ref()
-            .map(|leadership| leadership.lead.term.clone())
+        let Some(term) = self.leadership.as_ref().map(|leadership| leadership.lead.term.clone())
         else {
             return;
         };
@@ -166,12 +143,7 @@ impl Engine {
                 }
                 None => {
                     origins.push(pending.origin);
-                    overlay.extend(
-                        pending
-                            .changes
-                            .into_iter()
-                            .map(|(key, _, json)| (key, json)),
-                    );
+                    overlay.extend(pending.changes.into_iter().map(|(key, _, json)| (key, json)));
                 }
             }
         }
@@ -183,30 +155,11 @@ impl Engine {
             return;
         }
         let changes: Vec<_> = overlay.into_iter().collect();
-        let append = StoreAppend {
-            term: term.clone(),
-            previous: current,
-            revision,
-            changes,
-        };
-        let record = Record::Append {
-            revision,
-            changes: append.changes.clone(),
-        };
-        self.store.in_flight = Some(InFlight {
-            append,
-            persisted: BTreeSet::new(),
-            origins,
-        });
+        let append = StoreAppend { term: term.clone(), previous: current, revision, changes };
+        let record = Record::Append { revision, changes: append.changes.clone() };
+        self.store.in_flight = Some(InFlight { append, persisted: BTreeSet::new(), origins });
         let leader = self.me().clone();
-        self.persist(
-            record.clone(),
-            AfterPersist::Store {
-                term,
-                leader,
-                record,
-            },
-        );
+        self.persist(record.clone(), AfterPersist::Store { term, leader, record });
         self.send_appends();
     }
 
@@ -223,10 +176,7 @@ impl Engine {
                 Expected::Absent => current.is_none(),
                 Expected::At(revision) => current == Some(revision),
             };
-            (changed || !fits).then(|| WriteError::Conflict {
-                key: key.clone(),
-                current,
-            })
+            (changed || !fits).then(|| WriteError::Conflict { key: key.clone(), current })
         })
     }
 
@@ -250,19 +200,11 @@ impl Engine {
             return Vec::new();
         };
         let me = self.me();
-        leadership
-            .lead
-            .members
-            .keys()
-            .filter(|name| *name != me)
-            .cloned()
-            .collect()
+        leadership.lead.members.keys().filter(|name| *name != me).cloned().collect()
     }
 
     fn store_is_persisting(&self) -> bool {
-        self.awaiting_disk
-            .values()
-            .any(|after| matches!(after, AfterPersist::Store { .. }))
+        self.awaiting_disk.values().any(|after| matches!(after, AfterPersist::Store { .. }))
     }
 
     /// Each interval: what is not answered is sent again.
@@ -287,22 +229,10 @@ impl Engine {
         let Some(flight) = &self.store.in_flight else {
             return;
         };
-        let StoreAppend {
-            term,
-            revision,
-            changes,
-            ..
-        } = flight.append.clone();
+        let StoreAppend { term, revision, changes, .. } = flight.append.clone();
         let record = Record::Append { revision, changes };
         let leader = self.me().clone();
-        self.persist(
-            record.clone(),
-            AfterPersist::Store {
-                term,
-                leader,
-                record,
-            },
-        );
+        self.persist(record.clone(), AfterPersist::Store { term, leader, record });
     }
 
     fn send_snapshot_if_behind(&mut self, name: &ServerName) {
@@ -310,18 +240,11 @@ impl Engine {
             Some(flight) => flight.append.previous,
             None => self.durable.revision,
         };
-        let behind = self
-            .store
-            .members
-            .get(name)
-            .is_some_and(|revision| *revision < base);
+        let behind = self.store.members.get(name).is_some_and(|revision| *revision < base);
         let now = self.now.instant;
         let interval = self.timing().interval;
-        let recent = self
-            .store
-            .snapshot_sent
-            .get(name)
-            .is_some_and(|at| now.since(*at) < interval * 2);
+        let recent =
+            self.store.snapshot_sent.get(name).is_some_and(|at| now.since(*at) < interval * 2);
         if !behind || recent {
             return;
         }
@@ -338,10 +261,7 @@ impl Engine {
     }
 
     pub(super) fn on_store_append(&mut self, from: &ServerName, append: StoreAppend) {
-        let current = self
-            .view
-            .as_ref()
-            .is_some_and(|view| view.term == append.term);
+        let current = self.view.as_ref().is_some_and(|view| view.term == append.term);
         if !current || !self.follows(from, &append.term) || self.store_is_persisting() {
             return;
         }
@@ -349,15 +269,9 @@ impl Engine {
             self.tell_stored(from, &append.term, None);
             return;
         }
-        let record = Record::Append {
-            revision: append.revision,
-            changes: append.changes,
-        };
-        let after = AfterPersist::Store {
-            term: append.term,
-            leader: from.clone(),
-            record: record.clone(),
-        };
+        let record = Record::Append { revision: append.revision, changes: append.changes };
+        let after =
+            AfterPersist::Store { term: append.term, leader: from.clone(), record: record.clone() };
         self.persist(record, after);
     }
 
@@ -365,10 +279,7 @@ impl Engine {
         let fetched = self.proposal.as_ref().is_some_and(|proposal| {
             proposal.term == snapshot.term && proposal.fetching.as_ref() == Some(from)
         });
-        let led = self
-            .view
-            .as_ref()
-            .is_some_and(|view| view.term == snapshot.term)
+        let led = self.view.as_ref().is_some_and(|view| view.term == snapshot.term)
             && self.follows(from, &snapshot.term);
         if !fetched && !led || self.store_is_persisting() {
             return;
@@ -377,10 +288,7 @@ impl Engine {
             self.tell_stored(from, &snapshot.term, None);
             return;
         }
-        let record = Record::Snapshot {
-            revision: snapshot.revision,
-            objects: snapshot.objects,
-        };
+        let record = Record::Snapshot { revision: snapshot.revision, objects: snapshot.objects };
         let after = AfterPersist::Store {
             term: snapshot.term,
             leader: from.clone(),
@@ -403,21 +311,13 @@ impl Engine {
 
     fn tell_stored(&mut self, leader: &ServerName, term: &Term, error: Option<String>) {
         let revision = self.durable.revision;
-        let appended = StoreAppended {
-            term: term.clone(),
-            revision,
-            error,
-        };
+        let appended = StoreAppended { term: term.clone(), revision, error };
         self.send(leader, Message::StoreAppended(appended));
     }
 
     /// A record of the store is on disk here.
     pub(super) fn on_stored(&mut self, term: &Term, leader: &ServerName) {
-        if self
-            .proposal
-            .as_ref()
-            .is_some_and(|proposal| proposal.fetching.is_some())
-        {
+        if self.proposal.as_ref().is_some_and(|proposal| proposal.fetching.is_some()) {
             self.try_install();
         }
         if leader != self.me() {

@@ -33,16 +33,9 @@ pub(super) fn server_unavailable(view: &View<'_>, server: &ServerName) -> Option
         return Some(WhyNot::NotInPolicy);
     };
     if let Some(kept) = &facts.kept_out {
-        return Some(WhyNot::KeptOut {
-            out: kept.out,
-            message: kept.message.clone(),
-        });
+        return Some(WhyNot::KeptOut { out: kept.out, message: kept.message.clone() });
     }
-    if facts.member {
-        None
-    } else {
-        Some(WhyNot::NotMember)
-    }
+    if facts.member { None } else { Some(WhyNot::NotMember) }
 }
 
 /// Available servers of the policy with their scores. `left` is the server that the group has
@@ -58,9 +51,7 @@ fn scores<'a>(
         .iter()
         .enumerate()
         .filter(|(_, server)| {
-            view.servers
-                .get(*server)
-                .is_some_and(|known| known.member && known.kept_out.is_none())
+            view.servers.get(*server).is_some_and(|known| known.member && known.kept_out.is_none())
         })
         .map(move |(policy_index, server)| Score {
             refused: facts.refused.contains_key(server),
@@ -79,9 +70,7 @@ pub fn best<'a>(
     facts: &'a GroupFacts,
     left: Option<&'a ServerName>,
 ) -> Option<&'a ServerName> {
-    scores(view, group, facts, left)
-        .min()
-        .map(|score| score.server)
+    scores(view, group, facts, left).min().map(|score| score.server)
 }
 
 /// The best server to leave `current` for: one where activation has not failed.
@@ -111,9 +100,7 @@ pub fn better<'a>(
     scores(view, group, facts, None)
         .filter(|score| !score.refused && score.policy_index < own)
         .filter(|score| {
-            view.servers
-                .get(score.server)
-                .is_some_and(|known| known.available_since > facts.placed)
+            view.servers.get(score.server).is_some_and(|known| known.available_since > facts.placed)
         })
         .min()
         .map(|score| score.server)

@@ -17,11 +17,7 @@ use crate::engine::time::Instant;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Start it.
-    Run {
-        server: ServerName,
-        reason: OrderReason,
-        previous: Option<ServerName>,
-    },
+    Run { server: ServerName, reason: OrderReason, previous: Option<ServerName> },
     /// Stop it where it is.
     Stop { reason: OrderReason },
     /// All is as it should be.
@@ -57,11 +53,7 @@ enum Condition<'a> {
     /// Active.
     Online,
     /// Broken.
-    Failed {
-        reason: &'a str,
-        message: &'a str,
-        wants: Wants,
-    },
+    Failed { reason: &'a str, message: &'a str, wants: Wants },
 }
 
 impl Case<'_> {
@@ -70,13 +62,7 @@ impl Case<'_> {
         match &self.facts.holder {
             Holder::Unknown => Verdict::Wait(WaitingOn::Takeover),
             Holder::Free => self.free(),
-            Holder::Held {
-                server,
-                order,
-                phase,
-                action,
-                reason,
-            } => {
+            Holder::Held { server, order, phase, action, reason } => {
                 let condition = match (action, phase) {
                     (_, Some(GroupPhase::StopFailed { message })) => {
                         return self.stop_failed(server, order, message);
@@ -87,29 +73,14 @@ impl Case<'_> {
                     }
                     (OrderAction::Run, None | Some(GroupPhase::Starting)) => Condition::Starting,
                     (OrderAction::Run, Some(GroupPhase::Online)) => Condition::Online,
-                    (
-                        OrderAction::Run,
-                        Some(GroupPhase::Failed {
-                            reason,
-                            message,
-                            wants,
-                        }),
-                    ) => Condition::Failed {
-                        reason,
-                        message,
-                        wants: *wants,
-                    },
+                    (OrderAction::Run, Some(GroupPhase::Failed { reason, message, wants })) => {
+                        Condition::Failed { reason, message, wants: *wants }
+                    }
                 };
                 let Some(group) = self.group.filter(|group| !group.deleting) else {
                     return stop(OrderReason::Deleted);
                 };
-                self.held(Stay {
-                    group,
-                    server,
-                    order,
-                    reason: *reason,
-                    condition,
-                })
+                self.held(Stay { group, server, order, reason: *reason, condition })
             }
         }
     }
@@ -174,11 +145,7 @@ impl Case<'_> {
             (None, None) => OrderReason::Started,
         };
         if unavailable(self.view, group, server).is_none() {
-            return Verdict::Run {
-                server: server.clone(),
-                reason,
-                previous,
-            };
+            return Verdict::Run { server: server.clone(), reason, previous };
         }
         self.start(group, reason, previous, None)
     }
@@ -199,27 +166,19 @@ impl Case<'_> {
         match released.reason {
             // The intent that keeps it stopped is on its way to the store, or was withdrawn by
             // an operation that names a server.
-            OrderReason::Stopped => wait(WaitingOn::Stopped(format!(
-                "was stopped on {}",
-                released.server
-            ))),
+            OrderReason::Stopped => {
+                wait(WaitingOn::Stopped(format!("was stopped on {}", released.server)))
+            }
             OrderReason::Restarted => {
                 if unavailable(self.view, group, &released.server).is_none() {
                     let server = released.server.clone();
-                    return Verdict::Run {
-                        server,
-                        reason: OrderReason::Restarted,
-                        previous,
-                    };
+                    return Verdict::Run { server, reason: OrderReason::Restarted, previous };
                 }
                 self.start(group, OrderReason::Restarted, previous, None)
             }
-            OrderReason::FailedOver => self.start(
-                group,
-                OrderReason::FailedOver,
-                previous,
-                Some(&released.server),
-            ),
+            OrderReason::FailedOver => {
+                self.start(group, OrderReason::FailedOver, previous, Some(&released.server))
+            }
             OrderReason::Moved
             | OrderReason::FailedBack
             | OrderReason::Detached
@@ -240,32 +199,19 @@ impl Case<'_> {
         left: Option<&ServerName>,
     ) -> Verdict {
         match best(self.view, group, self.facts, left) {
-            Some(server) => Verdict::Run {
-                server: server.clone(),
-                reason,
-                previous,
-            },
+            Some(server) => Verdict::Run { server: server.clone(), reason, previous },
             None => wait(WaitingOn::NoServerLeft),
         }
     }
 
     fn previous(&self) -> Option<ServerName> {
-        let released = self
-            .facts
-            .released
-            .as_ref()
-            .map(|released| released.server.clone());
+        let released = self.facts.released.as_ref().map(|released| released.server.clone());
         released.or_else(|| self.facts.lost_from.clone())
     }
 
     /// A group that is active, or is to become so, on a server: leave it?
     fn held(&self, stay: Stay<'_>) -> Verdict {
-        if !self
-            .view
-            .servers
-            .get(stay.server)
-            .is_some_and(|server| server.member)
-        {
+        if !self.view.servers.get(stay.server).is_some_and(|server| server.member) {
             // No order reaches it; the view that is being made without it will tell.
             return wait(WaitingOn::Takeover);
         }
@@ -274,10 +220,7 @@ impl Case<'_> {
             Desired::Automatic => None,
             Desired::Running { on } => on.as_ref(),
         };
-        if let Condition::Failed {
-            wants: Wants::Stop, ..
-        } = stay.condition
-        {
+        if let Condition::Failed { wants: Wants::Stop, .. } = stay.condition {
             return stop(OrderReason::Stopped);
         }
         if let Some(verdict) = self.leave_kept_out(stay) {
@@ -295,11 +238,7 @@ impl Case<'_> {
         match stay.condition {
             Condition::Starting => wait(WaitingOn::Activation(stay.server.clone())),
             Condition::Online => self.online(stay),
-            Condition::Failed {
-                reason,
-                message,
-                wants,
-            } => match wants {
+            Condition::Failed { reason, message, wants } => match wants {
                 Wants::Nothing => wait(WaitingOn::Failed {
                     reason: reason.into(),
                     message: message.into(),
@@ -315,23 +254,19 @@ impl Case<'_> {
         let kept = self.view.servers.get(stay.server)?.kept_out.as_ref()?;
         match kept.out {
             Out::Detached => Some(stop(OrderReason::Detached)),
-            Out::Failed => Some(
-                match another(self.view, stay.group, self.facts, stay.server) {
-                    Some(_) => stop(OrderReason::FailedOver),
-                    None => wait(WaitingOn::ServerOut(stay.server.clone())),
-                },
-            ),
+            Out::Failed => Some(match another(self.view, stay.group, self.facts, stay.server) {
+                Some(_) => stop(OrderReason::FailedOver),
+                None => wait(WaitingOn::ServerOut(stay.server.clone())),
+            }),
             Out::Unfit => None,
         }
     }
 
     /// The run that was to end has not ended yet. An adopted run may be that very one.
     fn restart_wanted(&self, stay: Stay<'_>) -> bool {
-        self.facts
-            .intent
-            .restart
-            .as_ref()
-            .is_some_and(|order| order == stay.order || stay.reason == OrderReason::Adopted)
+        self.facts.intent.restart.as_ref().is_some_and(|order| {
+            order == stay.order || stay.reason == OrderReason::Adopted
+        })
     }
 
     /// The holder asks for another server.
@@ -398,11 +333,7 @@ impl Case<'_> {
 
     fn recent(&self, window: Duration) -> impl Iterator<Item = Instant> + '_ {
         let now = self.view.now;
-        self.facts
-            .failovers
-            .iter()
-            .copied()
-            .filter(move |at| now.since(*at) < window)
+        self.facts.failovers.iter().copied().filter(move |at| now.since(*at) < window)
     }
 
     /// When a damped group may fail over again.
@@ -422,10 +353,7 @@ fn activation_limits(
         let activation = &resource.spec.activation;
         return (activation.failovers, activation.on_failure);
     }
-    let failovers_max = group
-        .resources
-        .values()
-        .map(|resource| resource.spec.activation.failovers);
+    let failovers_max = group.resources.values().map(|resource| resource.spec.activation.failovers);
     (failovers_max.max().unwrap_or(0), ActivationFailure::Stop)
 }
 
@@ -443,11 +371,7 @@ fn reason_after(stopped: OrderReason) -> OrderReason {
 }
 
 fn started_or(ran: bool) -> OrderReason {
-    if ran {
-        OrderReason::FailedOver
-    } else {
-        OrderReason::Started
-    }
+    if ran { OrderReason::FailedOver } else { OrderReason::Started }
 }
 
 fn wait(waiting: WaitingOn) -> Verdict {

@@ -91,10 +91,7 @@ impl IntentOf {
             return Some(Self::Group(group.into(), serde_json::from_str(json).ok()?));
         }
         let server = key.name.strip_prefix("srv.")?;
-        Some(Self::Server(
-            server.into(),
-            serde_json::from_str(json).ok()?,
-        ))
+        Some(Self::Server(server.into(), serde_json::from_str(json).ok()?))
     }
 }
 
@@ -103,11 +100,7 @@ impl GroupIntent {
     #[must_use]
     pub fn json(&self) -> Option<String> {
         // Plain structs of strings and numbers always serialise.
-        if *self == Self::default() {
-            None
-        } else {
-            serde_json::to_string(self).ok()
-        }
+        if *self == Self::default() { None } else { serde_json::to_string(self).ok() }
     }
 }
 
@@ -130,9 +123,6 @@ impl ServerIntent {
             "" => format!("{verb} at {}", self.since.rfc3339()),
             words => format!("{verb} at {}: {words}", self.since.rfc3339()),
         };
-        KeptOut {
-            out: self.out,
-            message,
-        }
+        KeptOut { out: self.out, message }
     }
 }

@@ -14,6 +14,7 @@ mod facts;
 mod intent;
 mod report;
 
+
 pub use choose::{Score, another, best, better, unavailable};
 pub use facts::{GroupFacts, Holder, KeptOut, Out, Refusal, Released, ServerFacts, View};
 pub use intent::{
@@ -59,22 +60,12 @@ pub fn plan(view: &View<'_>) -> (Vec<Decision>, Report) {
     let nothing_known = GroupFacts::unknown();
     for (name, group) in &view.model.groups {
         let facts = view.groups.get(name).unwrap_or(&nothing_known);
-        let case = Case {
-            view,
-            name,
-            group: Some(group),
-            facts,
-        };
+        let case = Case { view, name, group: Some(group), facts };
         decide_one(&case, &mut decisions, &mut report);
     }
     for (name, facts) in view.groups {
         if !view.model.groups.contains_key(name) && facts.holder != Holder::Free {
-            let case = Case {
-                view,
-                name,
-                group: None,
-                facts,
-            };
+            let case = Case { view, name, group: None, facts };
             decide_one(&case, &mut decisions, &mut report);
         }
     }
@@ -87,28 +78,16 @@ fn decide_one(case: &Case<'_>, decisions: &mut Vec<Decision>, report: &mut Repor
     let mut goes_to = None;
     match case.verdict() {
         Verdict::Stay => {}
-        Verdict::Run {
-            server,
-            reason,
-            previous,
-        } => {
+        Verdict::Run { server, reason, previous } => {
             waiting = Some(WaitingOn::Activation(server.clone()));
             goes_to = Some(server.clone());
-            decisions.push(Decision::Run {
-                group: group.clone(),
-                server,
-                reason,
-                previous,
-            });
+            decisions.push(Decision::Run { group: group.clone(), server, reason, previous });
         }
         Verdict::Stop { reason } => {
             if let Holder::Held { server, .. } = &case.facts.holder {
                 waiting = Some(WaitingOn::Release(server.clone()));
             }
-            decisions.push(Decision::Stop {
-                group: group.clone(),
-                reason,
-            });
+            decisions.push(Decision::Stop { group: group.clone(), reason });
         }
         Verdict::Wait(on) => {
             if let WaitingOn::FailoverDamped { .. } = on {
@@ -117,10 +96,7 @@ fn decide_one(case: &Case<'_>, decisions: &mut Vec<Decision>, report: &mut Repor
             waiting = Some(on);
         }
     }
-    let not_on = case
-        .group
-        .map(|model| not_on(case, model, goes_to.as_ref()))
-        .unwrap_or_default();
+    let not_on = case.group.map(|model| not_on(case, model, goes_to.as_ref())).unwrap_or_default();
     report.groups.insert(group, GroupReport { waiting, not_on });
 }
 
@@ -135,11 +111,7 @@ fn not_on(
     goes_to: Option<&ServerName>,
 ) -> Vec<(ServerName, WhyNot)> {
     let here = match &case.facts.holder {
-        Holder::Held {
-            server,
-            action: OrderAction::Run | OrderAction::Stop,
-            ..
-        } => Some(server),
+        Holder::Held { server, action: OrderAction::Run | OrderAction::Stop, .. } => Some(server),
         Holder::Free | Holder::Unknown => goes_to,
     };
     let here_index = here.and_then(|here| group.servers.iter().position(|server| server == here));

@@ -121,11 +121,7 @@ impl WaitingOn {
             Self::Stopped(why) => why.clone(),
             Self::NoServerLeft => "no server of its policy can take it".into(),
             Self::Target(server, why) => format!("{server} can't take it: {}", why.message(server)),
-            Self::FailoverDamped {
-                count,
-                window,
-                message,
-            } => format!(
+            Self::FailoverDamped { count, window, message } => format!(
                 "{message}; it stays, for it failed over {count} times within {}",
                 kube::core::Duration::from(*window)
             ),
@@ -184,15 +180,9 @@ impl WhyNot {
         match self {
             Self::NotInPolicy => "NotInPolicy",
             Self::NotMember => "ServerNotMember",
-            Self::KeptOut {
-                out: Out::Failed, ..
-            } => "ServerOut",
-            Self::KeptOut {
-                out: Out::Detached, ..
-            } => "ServerDetached",
-            Self::KeptOut {
-                out: Out::Unfit, ..
-            } => "ServerUnfit",
+            Self::KeptOut { out: Out::Failed, .. } => "ServerOut",
+            Self::KeptOut { out: Out::Detached, .. } => "ServerDetached",
+            Self::KeptOut { out: Out::Unfit, .. } => "ServerUnfit",
             Self::Refused(_) => "ActivationFailedThere",
             Self::Preferred(_) => "OtherServerPreferred",
             Self::FailbackManual(_) => "FailbackManual",
@@ -208,16 +198,10 @@ impl WhyNot {
         match self {
             Self::NotInPolicy => format!("{server} is not in its failover policy"),
             Self::NotMember => format!("{server} is not a member of the cluster's view"),
-            Self::KeptOut {
-                out: Out::Failed | Out::Detached,
-                message,
-            } => format!(
+            Self::KeptOut { out: Out::Failed | Out::Detached, message } => format!(
                 "{server} {message}, and has not been returned (stead server return {server})"
             ),
-            Self::KeptOut {
-                out: Out::Unfit,
-                message,
-            } => {
+            Self::KeptOut { out: Out::Unfit, message } => {
                 format!("{server} can start nothing: {message}")
             }
             Self::Refused(message) => format!("it could not be started on {server}: {message}"),

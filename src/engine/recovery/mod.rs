@@ -124,13 +124,7 @@ impl Monitors {
     /// No monitors yet.
     #[must_use]
     pub fn new(me: ServerName, ids: ActionIds) -> Self {
-        Self {
-            me,
-            ids,
-            model: None,
-            effects: VecDeque::new(),
-            version: 0,
-        }
+        Self { me, ids, model: None, effects: VecDeque::new(), version: 0 }
     }
 
     /// Whether an answer is to an effect of these monitors.
