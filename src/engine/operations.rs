@@ -686,3 +686,6 @@ impl Desired {
     }
 }
 
+
+#[cfg(test)]
+mod tests;

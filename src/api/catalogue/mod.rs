@@ -5,6 +5,7 @@
 
 use super::problem;
 
+mod placement;
 mod validation;
 
 /// How grave a message is.
@@ -64,7 +65,8 @@ pub struct Entry {
 }
 
 /// Every topic's table.
-const TABLES: [(&str, &[Entry]); 1] = [("Validation", validation::ENTRIES)];
+const TABLES: [(&str, &[Entry]); 2] =
+    [("Placement", placement::ENTRIES), ("Validation", validation::ENTRIES)];
 
 /// Topics with their entries.
 pub fn topics() -> impl Iterator<Item = (&'static str, &'static [Entry])> {

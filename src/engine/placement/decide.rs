@@ -256,7 +256,7 @@ impl Case<'_> {
             Out::Detached => Some(stop(OrderReason::Detached)),
             Out::Failed => Some(match another(self.view, stay.group, self.facts, stay.server) {
                 Some(_) => stop(OrderReason::FailedOver),
-                None => wait(WaitingOn::ServerOut(stay.server.clone())),
+                None => wait(WaitingOn::NoOtherServer(format!("{} {}", stay.server, kept.message))),
             }),
             Out::Unfit => None,
         }
@@ -290,7 +290,7 @@ impl Case<'_> {
             }
         }
         if another(self.view, stay.group, self.facts, stay.server).is_none() {
-            return wait(WaitingOn::NoServerLeft);
+            return wait(WaitingOn::NoOtherServer(message.into()));
         }
         match self.damped() {
             Some((count, window)) => wait(WaitingOn::FailoverDamped {

@@ -14,6 +14,11 @@ mod facts;
 mod intent;
 mod report;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
 
 pub use choose::{Score, another, best, better, unavailable};
 pub use facts::{GroupFacts, Holder, KeptOut, Out, Refusal, Released, ServerFacts, View};

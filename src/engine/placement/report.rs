@@ -1,9 +1,11 @@
 //! Why each group is where it is, and why it is not elsewhere.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::time::Duration;
 
 use super::facts::Out;
+use crate::api::catalogue::{self, Language};
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::time::Instant;
 
@@ -40,6 +42,8 @@ pub enum WaitingOn {
     Stopped(String),
     /// No server can take it.
     NoServerLeft,
+    /// It should leave its server, for the reason in words, but no other can take it.
+    NoOtherServer(String),
     /// The server an operation wants it on can't take it.
     Target(ServerName, WhyNot),
     /// It failed over too often; it stays where it is.
@@ -75,8 +79,6 @@ pub enum WaitingOn {
     Activation(ServerName),
     /// Its server is no longer in its policy; it stays until it is moved.
     OutsidePolicy(ServerName),
-    /// Its server is kept out and no other can take it; it stays.
-    ServerOut(ServerName),
     /// It is being deleted.
     Deletion,
 }
@@ -90,18 +92,54 @@ impl WaitingOn {
             Self::StartupSynchronisation => "WaitingForServers",
             Self::StartupManual => "StartupManual",
             Self::FailoverManual(_) | Self::FailedFailoverManual(_) => "FailoverManual",
-            Self::Stopped(_) => "GroupStopped",
+            Self::Stopped(_) => "KeptStopped",
             Self::NoServerLeft => "NoServerLeft",
+            Self::NoOtherServer(_) => "NoOtherServer",
             Self::Target(..) => "TargetNotAvailable",
             Self::FailoverDamped { .. } => "FailoverDamped",
             Self::ActivationFailoversUsed { .. } => "ActivationFailoversUsed",
             Self::Failed { reason, .. } => reason,
-            Self::StopFailed(..) => "GroupStopFailed",
-            Self::Release(_) => "GroupStopping",
-            Self::Activation(_) => "GroupStarting",
-            Self::OutsidePolicy(_) => "GroupOutsidePolicy",
-            Self::ServerOut(_) => "NoServerLeft",
-            Self::Deletion => "GroupDeleting",
+            Self::StopFailed(..) => "BlockedByStopFailure",
+            Self::Release(_) => "WaitingForRelease",
+            Self::Activation(_) => "WaitingForActivation",
+            Self::OutsidePolicy(_) => "OutsidePolicy",
+            Self::Deletion => "WaitingForDeletion",
+        }
+    }
+
+    /// The parameters of the catalogue's text.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Takeover
+            | Self::StartupSynchronisation
+            | Self::StartupManual
+            | Self::NoServerLeft
+            | Self::Deletion => Vec::new(),
+            Self::FailoverManual(server) => {
+                parameters([("message", &format!("{server}, which ran it, was lost"))])
+            }
+            Self::Stopped(message)
+            | Self::FailedFailoverManual(message)
+            | Self::NoOtherServer(message)
+            | Self::Failed { message, .. } => parameters([("message", message)]),
+            Self::Target(server, why) => {
+                parameters([("server", server), ("message", &why.message(server))])
+            }
+            Self::FailoverDamped { count, window, message } => parameters([
+                ("count", count),
+                ("window", &kube::core::Duration::from(*window)),
+                ("message", message),
+            ]),
+            Self::ActivationFailoversUsed { count, message } => {
+                parameters([("count", count), ("message", message)])
+            }
+            Self::StopFailed(server, message) => {
+                parameters([("server", server), ("message", message)])
+            }
+            Self::Release(server) | Self::Activation(server) | Self::OutsidePolicy(server) => {
+                parameters([("server", server)])
+            }
         }
     }
 
@@ -109,40 +147,32 @@ impl WaitingOn {
     #[must_use]
     pub fn message(&self) -> String {
         match self {
-            Self::Takeover => "a server that is not heard may still run it".into(),
-            Self::StartupSynchronisation => "waits for the other servers to start".into(),
-            Self::StartupManual => "starts by operation only (startup: Manual)".into(),
-            Self::FailoverManual(server) => {
-                format!("{server}, which ran it, was lost, and it fails over by operation only")
-            }
-            Self::FailedFailoverManual(message) => {
-                format!("{message}; it fails over by operation only (failover: Manual)")
-            }
-            Self::Stopped(why) => why.clone(),
-            Self::NoServerLeft => "no server of its policy can take it".into(),
-            Self::Target(server, why) => format!("{server} can't take it: {}", why.message(server)),
-            Self::FailoverDamped { count, window, message } => format!(
-                "{message}; it stays, for it failed over {count} times within {}",
-                kube::core::Duration::from(*window)
-            ),
-            Self::ActivationFailoversUsed { count, message } => {
-                format!("{message}; its activation failovers ({count}) are used up")
-            }
+            // The server's own words, already rendered.
             Self::Failed { message, .. } => message.clone(),
-            Self::StopFailed(server, message) => {
-                format!("could not be stopped on {server}, so it starts nowhere else: {message}")
+            Self::Takeover
+            | Self::StartupSynchronisation
+            | Self::StartupManual
+            | Self::FailoverManual(_)
+            | Self::FailedFailoverManual(_)
+            | Self::Stopped(_)
+            | Self::NoServerLeft
+            | Self::NoOtherServer(_)
+            | Self::Target(..)
+            | Self::FailoverDamped { .. }
+            | Self::ActivationFailoversUsed { .. }
+            | Self::StopFailed(..)
+            | Self::Release(_)
+            | Self::Activation(_)
+            | Self::OutsidePolicy(_)
+            | Self::Deletion => {
+                catalogue::render(self.id(), &self.parameters(), Language::English)
             }
-            Self::Release(server) => format!("is being stopped on {server}"),
-            Self::Activation(server) => format!("is being started on {server}"),
-            Self::OutsidePolicy(server) => {
-                format!("{server} is not in its policy any more; it stays there until it is moved")
-            }
-            Self::ServerOut(server) => {
-                format!("{server} is kept out, but no other server can take it")
-            }
-            Self::Deletion => "is being deleted".into(),
         }
     }
+}
+
+fn parameters<const N: usize>(pairs: [(&str, &dyn Display); N]) -> Vec<(String, String)> {
+    pairs.map(|(name, value)| (name.to_owned(), value.to_string())).into()
 }
 
 /// Why a group is not on a server.
@@ -180,38 +210,35 @@ impl WhyNot {
         match self {
             Self::NotInPolicy => "NotInPolicy",
             Self::NotMember => "ServerNotMember",
-            Self::KeptOut { out: Out::Failed, .. } => "ServerOut",
-            Self::KeptOut { out: Out::Detached, .. } => "ServerDetached",
+            Self::KeptOut { out: Out::Failed | Out::Detached, .. } => "ServerNotReturned",
             Self::KeptOut { out: Out::Unfit, .. } => "ServerUnfit",
             Self::Refused(_) => "ActivationFailedThere",
             Self::Preferred(_) => "OtherServerPreferred",
             Self::FailbackManual(_) => "FailbackManual",
             Self::RunsElsewhere(_) => "RunsElsewhere",
             Self::RunsNowhere => "RunsNowhere",
-            Self::HolderUnknown => "WaitingForTakeover",
+            Self::HolderUnknown => "HolderUnknown",
+        }
+    }
+
+    /// The parameters of the catalogue's text, about `server`.
+    #[must_use]
+    pub fn parameters(&self, server: &ServerName) -> Vec<(String, String)> {
+        match self {
+            Self::NotInPolicy | Self::NotMember => parameters([("server", server)]),
+            Self::KeptOut { message, .. } | Self::Refused(message) => {
+                parameters([("server", server), ("message", message)])
+            }
+            Self::Preferred(other) | Self::FailbackManual(other) | Self::RunsElsewhere(other) => {
+                parameters([("server", server), ("other", other)])
+            }
+            Self::RunsNowhere | Self::HolderUnknown => Vec::new(),
         }
     }
 
     /// One sentence about `server`, without the final stop.
     #[must_use]
     pub fn message(&self, server: &ServerName) -> String {
-        match self {
-            Self::NotInPolicy => format!("{server} is not in its failover policy"),
-            Self::NotMember => format!("{server} is not a member of the cluster's view"),
-            Self::KeptOut { out: Out::Failed | Out::Detached, message } => format!(
-                "{server} {message}, and has not been returned (stead server return {server})"
-            ),
-            Self::KeptOut { out: Out::Unfit, message } => {
-                format!("{server} can start nothing: {message}")
-            }
-            Self::Refused(message) => format!("it could not be started on {server}: {message}"),
-            Self::Preferred(other) => format!("{other} comes before {server} in its policy"),
-            Self::FailbackManual(other) => {
-                format!("it runs on {other} and goes back to {server} by operation only")
-            }
-            Self::RunsElsewhere(other) => format!("it runs on {other}"),
-            Self::RunsNowhere => "it runs nowhere".into(),
-            Self::HolderUnknown => "it is not certain where it runs".into(),
-        }
+        catalogue::render(self.id(), &self.parameters(server), Language::English)
     }
 }
