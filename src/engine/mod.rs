@@ -17,6 +17,7 @@ pub mod message;
 pub mod model;
 mod node;
 pub mod note;
+pub mod observe;
 pub mod operations;
 pub mod placement;
 pub mod recovery;

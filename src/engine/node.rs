@@ -10,6 +10,7 @@ mod following;
 mod heartbeat;
 mod installing;
 mod leading;
+mod observing;
 mod operating;
 mod orders;
 mod power;
@@ -30,6 +31,7 @@ use super::membership::support::Support;
 use super::membership::view::{Lease, View};
 use super::message::{Message, SelfFence};
 use super::model::{CompileError, Model, compile};
+use super::observe::Since;
 use super::recovery::Monitors;
 use super::time::{Instant, Now};
 use crate::api::names::{GroupName, PathName, ServerName};
@@ -86,6 +88,7 @@ pub struct Engine {
     awaiting_disk: BTreeMap<ActionId, AfterPersist>,
     effects: VecDeque<Effect>,
     chronicle: Chronicle,
+    since: Since,
 }
 
 /// What goes on once a record is on disk.
@@ -159,6 +162,7 @@ impl Engine {
             awaiting_disk: BTreeMap::new(),
             effects: VecDeque::new(),
             chronicle: Chronicle::new(identity.server.clone()),
+            since: Since::default(),
             identity,
             durable,
             model,

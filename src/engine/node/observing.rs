@@ -1,0 +1,531 @@
+//! This engine's knowledge as statuses.
+
+use std::collections::BTreeMap;
+
+use super::Engine;
+use super::events::text;
+use crate::api::kinds::{
+    ClusterStatus, ClusterTiming, FailoverGroupStatus, GroupState, MonitorServerStatus,
+    MonitorState, MonitorStatus, NotOnServer, ResourceState, ResourceStatus, ServerPath,
+    ServerState, ServerStatus,
+};
+use crate::api::names::{GroupName, MonitorName, ResourceName, ServerName};
+use crate::engine::message::{GroupPhase, OrderAction, PathReport, Report};
+use crate::engine::model::{Arbiter, GroupModel, ObjectKey};
+use crate::engine::observe::{Aspect, Observation};
+use crate::engine::placement::{GroupFacts, Holder};
+use crate::engine::time::WallTime;
+
+impl Engine {
+    /// What is known now.
+    pub fn observe(&mut self) -> Observation {
+        let reports = self.all_reports();
+        let groups: BTreeMap<GroupName, FailoverGroupStatus> = self
+            .model
+            .clone()
+            .groups
+            .iter()
+            .map(|(name, model)| (name.clone(), self.group_status(name, model, &reports)))
+            .collect();
+        let resources = self.resource_statuses(&reports);
+        let monitors = self.monitor_statuses(&reports);
+        let servers = self.server_statuses(&reports, &groups);
+        let cluster = self.cluster_status(&servers);
+        let model = self.model.clone();
+        self.since.retain(|key| match key.kind.as_str() {
+            "FailoverGroup" => model.groups.contains_key(&GroupName::from(key.name.as_str())),
+            "Resource" => resources.contains_key(&ResourceName::from(key.name.as_str())),
+            "Monitor" => monitors.contains_key(&MonitorName::from(key.name.as_str())),
+            _ => true,
+        });
+        Observation {
+            leader: self.live_leader().cloned(),
+            leading: self.leading(),
+            term: self.view.as_ref().map_or(0, |view| view.term.number),
+            revision: self.store.committed(),
+            cluster: (self.model.cluster.name.clone(), cluster),
+            servers,
+            groups,
+            resources,
+            monitors,
+        }
+    }
+
+    fn all_reports(&self) -> BTreeMap<ServerName, Report> {
+        let mut reports = match &self.leadership {
+            Some(leadership) => leadership.lead.reports.clone(),
+            None => BTreeMap::new(),
+        };
+        reports.insert(self.me().clone(), self.own_report());
+        reports
+    }
+
+    fn cluster_status(&mut self, servers: &BTreeMap<ServerName, ServerStatus>) -> ClusterStatus {
+        let cluster = self.model.cluster.clone();
+        let key = ObjectKey::new("Cluster", cluster.name.as_str());
+        let online = servers.values().filter(|s| s.state == ServerState::Online).count();
+        let configured = cluster.servers.len();
+        let leader = self.live_leader().cloned();
+        let view = self.view.clone();
+        let ready = leader.is_some();
+        let (reason, message) = match &leader {
+            Some(leader) => ("ViewInstalled", format!("{leader} leads")),
+            None => ("NoLeader", "no server leads: nothing is started or moved".to_owned()),
+        };
+        let mut aspects = vec![Aspect { type_: "Ready", status: ready, reason, message }];
+        let (safe, reason, message) = split_brain_safety(cluster.arbiter, configured);
+        aspects.push(Aspect { type_: "SplitBrainSafe", status: safe, reason, message });
+        if online < configured {
+            let out: Vec<String> = servers
+                .iter()
+                .filter(|(_, server)| server.state != ServerState::Online)
+                .map(|(name, server)| format!("{name}: {}", server.message))
+                .collect();
+            let message = out.join("; ");
+            aspects.push(Aspect { type_: "Degraded", status: true, reason: "ServerOut", message });
+        }
+        let now = self.now.wall;
+        let generation = cluster.generation;
+        let conditions = aspects
+            .into_iter()
+            .map(|aspect| self.since.condition(now, &key, generation, aspect))
+            .collect();
+        let timing = cluster.timing;
+        ClusterStatus {
+            observed_generation: Some(generation),
+            conditions,
+            servers: format!("{online}/{configured}"),
+            leader: leader.map(|leader| leader.to_string()),
+            term: view.as_ref().map_or(0, |view| view.term.number),
+            view: view.as_ref().map(|view| view.term.to_string()).unwrap_or_default(),
+            members: view
+                .map(|view| view.members.iter().map(ToString::to_string).collect())
+                .unwrap_or_default(),
+            arbiter: self.arbiter_words(),
+            timing: Some(ClusterTiming {
+                interval: text(timing.interval),
+                timeout: text(timing.timeout),
+                lease: text(timing.lease),
+                self_fence: text(timing.self_fence),
+                takeover_wait: format!("{} ms", timing.wait().as_micros() as f64 / 1000.0),
+            }),
+        }
+    }
+
+    fn arbiter_words(&self) -> String {
+        let configured = self.model.cluster.servers.len();
+        match self.model.cluster.arbiter {
+            Arbiter::Majority => {
+                let members = self.view.as_ref().map_or(0, |view| view.members.len());
+                format!("majority: {members} of {configured} servers")
+            }
+            Arbiter::None => "none: every part goes on".to_owned(),
+            Arbiter::External { .. } => self
+                .leadership
+                .as_ref()
+                .filter(|leadership| !leadership.arbiter_said.is_empty())
+                .map_or_else(
+                    || "not asked: every server is heard".to_owned(),
+                    |leadership| leadership.arbiter_said.clone(),
+                ),
+        }
+    }
+
+    fn server_statuses(
+        &mut self,
+        reports: &BTreeMap<ServerName, Report>,
+        groups: &BTreeMap<GroupName, FailoverGroupStatus>,
+    ) -> BTreeMap<ServerName, ServerStatus> {
+        let names = self.model.cluster.servers.clone();
+        let mut statuses = BTreeMap::new();
+        for name in names {
+            let status = self.server_status(&name, reports.get(&name), groups);
+            statuses.insert(name, status);
+        }
+        statuses
+    }
+
+    fn server_status(
+        &mut self,
+        name: &ServerName,
+        report: Option<&Report>,
+        groups: &BTreeMap<GroupName, FailoverGroupStatus>,
+    ) -> ServerStatus {
+        let me = name == self.me();
+        let (state, message) = self.server_state(name);
+        let key = ObjectKey::new("Server", name.as_str());
+        let now = self.now.wall;
+        let reason = match state {
+            ServerState::Online => "ServerOnline",
+            ServerState::Out => "ServerOut",
+            ServerState::Lost => "ServerLost",
+            ServerState::Unknown => "ServerNotMember",
+        };
+        let aspect = Aspect {
+            type_: "Ready",
+            status: state == ServerState::Online,
+            reason,
+            message: message.clone(),
+        };
+        let mut conditions = vec![self.since.condition(now, &key, 1, aspect)];
+        let paths: Vec<ServerPath> =
+            report.map(|report| report.paths.iter().map(path).collect()).unwrap_or_default();
+        let lost: Vec<String> = paths
+            .iter()
+            .filter(|path| !path.up)
+            .map(|path| format!("{} to {}", path.path, path.peer))
+            .collect();
+        if !lost.is_empty() {
+            let message = format!("paths lost: {}", lost.join(", "));
+            let aspect = Aspect { type_: "Degraded", status: true, reason: "PathLost", message };
+            conditions.push(self.since.condition(now, &key, 1, aspect));
+        }
+        let held: Vec<&str> = groups
+            .iter()
+            .filter(|(_, group)| group.server.as_deref() == Some(name.as_str()))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let peer = self.liveness.peer(name);
+        let boot = if me { Some(self.identity.boot) } else { peer.and_then(|peer| peer.boot) };
+        let incarnation = if me {
+            Some(self.identity.incarnation)
+        } else {
+            peer.and_then(|peer| peer.incarnation)
+        };
+        let version = if me {
+            self.identity.version.to_string()
+        } else {
+            peer.map(|peer| peer.version.clone()).unwrap_or_default()
+        };
+        let keeper = report.map(|report| report.keeper);
+        ServerStatus {
+            observed_generation: Some(1),
+            conditions,
+            state,
+            message,
+            groups: held.join(","),
+            version,
+            boot: boot.map(|boot| boot.to_string()).unwrap_or_default(),
+            incarnation: incarnation.map(|id| id.to_string()).unwrap_or_default(),
+            paths,
+            keeper: match keeper {
+                Some(true) => "ok".to_owned(),
+                Some(false) => "does not answer".to_owned(),
+                None => "unknown".to_owned(),
+            },
+            self_fence: match keeper {
+                Some(true) => "Keeper".to_owned(),
+                Some(false) | None => "None".to_owned(),
+            },
+            clock_offset_milliseconds: peer.map_or(0, |peer| peer.clock_offset),
+        }
+    }
+
+    fn server_state(&self, name: &ServerName) -> (ServerState, String) {
+        if let Some(intent) = self.intents.servers.get(name) {
+            let heard = *name == *self.me() || self.liveness.alive(name);
+            let out = intent.kept_out().message;
+            let message = if heard { out } else { format!("{out}; not heard") };
+            return (ServerState::Out, message);
+        }
+        if !self.liveness.alive(name) {
+            return (ServerState::Lost, "not heard".to_owned());
+        }
+        let member = self.view.as_ref().is_some_and(|view| view.members.contains(name));
+        if member {
+            (ServerState::Online, String::new())
+        } else {
+            (ServerState::Unknown, "heard, but not a member of the view".to_owned())
+        }
+    }
+
+    fn group_status(
+        &mut self,
+        name: &GroupName,
+        model: &GroupModel,
+        reports: &BTreeMap<ServerName, Report>,
+    ) -> FailoverGroupStatus {
+        let own;
+        let facts = match self.leadership.as_ref().and_then(|l| l.groups.get(name)) {
+            Some(facts) => facts,
+            None => {
+                own = self.own_facts(name);
+                &own
+            }
+        };
+        let (state, server, grant, mut message) = group_state(facts);
+        let recent = facts.failovers.len();
+        let said = self.leadership.as_ref().and_then(|l| l.report.groups.get(name));
+        let waiting = said.and_then(|report| report.waiting.as_ref());
+        let mut reason = waiting.map_or("GroupOffline", |on| on.id()).to_owned();
+        if message.is_empty() {
+            message = waiting.map(|on| on.message()).unwrap_or_default();
+        }
+        let not_on = said
+            .map(|report| {
+                let entry =
+                    |(server, why): &(ServerName, crate::engine::placement::WhyNot)| NotOnServer {
+                        server: server.to_string(),
+                        reason: why.id().to_owned(),
+                        message: why.message(server),
+                    };
+                report.not_on.iter().map(entry).collect()
+            })
+            .unwrap_or_default();
+        let pending = restart_pending(model, server.as_ref().and_then(|s| reports.get(s)));
+        let key = ObjectKey::new("FailoverGroup", name.as_str());
+        let now = self.now.wall;
+        let since = self.since.state(now, &key, &format!("{state:?}/{server:?}"));
+        if state == GroupState::Online {
+            reason = "GroupOnline".to_owned();
+        }
+        let mut aspects = vec![Aspect {
+            type_: "Ready",
+            status: state == GroupState::Online,
+            reason: &reason,
+            message: message.clone(),
+        }];
+        let reconciling = matches!(state, GroupState::Starting | GroupState::Stopping);
+        if reconciling {
+            let message = message.clone();
+            aspects.push(Aspect { type_: "Reconciling", status: true, reason: &reason, message });
+        }
+        if state == GroupState::Failed {
+            let message = message.clone();
+            aspects.push(Aspect { type_: "Stalled", status: true, reason: &reason, message });
+        }
+        if !pending.is_empty() {
+            let message = format!("takes effect at the next activation: {}", pending.join(", "));
+            let reason = "RestartPending";
+            aspects.push(Aspect { type_: "RestartPending", status: true, reason, message });
+        }
+        let conditions = aspects
+            .into_iter()
+            .map(|aspect| self.since.condition(now, &key, model.generation, aspect))
+            .collect();
+        FailoverGroupStatus {
+            observed_generation: Some(model.generation),
+            conditions,
+            state,
+            server: server.map(|server| server.to_string()),
+            grant,
+            since: Some(since.rfc3339()),
+            message,
+            last_failover: self.intents.ran.get(name).and_then(|ran| ran.failover.clone()),
+            not_on,
+            recent_failovers: u32::try_from(recent).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// A group as a server sees it that does not lead: what it holds itself, else nothing.
+    fn own_facts(&self, name: &GroupName) -> GroupFacts {
+        let mut facts = GroupFacts::unknown();
+        if let Some(held) = self.groups.holds().remove(name) {
+            if held.phase != GroupPhase::Stopped {
+                facts.holder = super::orders::adopted(self.me().clone(), held);
+            }
+        }
+        facts
+    }
+
+    fn resource_statuses(
+        &mut self,
+        reports: &BTreeMap<ServerName, Report>,
+    ) -> BTreeMap<ResourceName, ResourceStatus> {
+        let model = self.model.clone();
+        let mut statuses = BTreeMap::new();
+        for (group, group_model) in &model.groups {
+            let holder = self.holder_of(group);
+            for (name, resource) in &group_model.resources {
+                let key = ObjectKey::new("Resource", name.as_str());
+                let report = holder.as_ref().and_then(|server| {
+                    reports.get(server).and_then(|report| report.resources.get(name))
+                });
+                let state = match (&holder, report) {
+                    (_, Some(report)) => report.state,
+                    (Some(_), None) => ResourceState::Unknown,
+                    (None, None) => ResourceState::Offline,
+                };
+                let message = report.map(|report| report.message.clone()).unwrap_or_default();
+                let now = self.now.wall;
+                let stale = report.is_some_and(|report| {
+                    report.generation != resource.generation && state == ResourceState::Online
+                });
+                let ready = Aspect {
+                    type_: "Ready",
+                    status: state == ResourceState::Online,
+                    reason: resource_reason(state),
+                    message: message.clone(),
+                };
+                let generation = resource.generation;
+                let mut conditions = vec![self.since.condition(now, &key, generation, ready)];
+                if stale {
+                    let message = "runs with its former settings".to_owned();
+                    let reason = "RestartPending";
+                    let aspect = Aspect { type_: "RestartPending", status: true, reason, message };
+                    conditions.push(self.since.condition(now, &key, generation, aspect));
+                }
+                let status = ResourceStatus {
+                    observed_generation: Some(generation),
+                    conditions,
+                    state,
+                    server: holder
+                        .as_ref()
+                        .filter(|_| state != ResourceState::Offline)
+                        .map(ToString::to_string),
+                    message,
+                    since: report.map(|report| report.since.rfc3339()),
+                };
+                statuses.insert(name.clone(), status);
+            }
+        }
+        statuses
+    }
+
+    fn holder_of(&self, group: &GroupName) -> Option<ServerName> {
+        let own;
+        let facts = match self.leadership.as_ref().and_then(|l| l.groups.get(group)) {
+            Some(facts) => facts,
+            None => {
+                own = self.own_facts(group);
+                &own
+            }
+        };
+        match &facts.holder {
+            Holder::Held { server, .. } => Some(server.clone()),
+            Holder::Free | Holder::Unknown => None,
+        }
+    }
+
+    fn monitor_statuses(
+        &mut self,
+        reports: &BTreeMap<ServerName, Report>,
+    ) -> BTreeMap<MonitorName, MonitorStatus> {
+        let model = self.model.clone();
+        let mut statuses = BTreeMap::new();
+        for (name, monitor) in &model.monitors {
+            let servers: Vec<MonitorServerStatus> =
+                reports.values().filter_map(|report| report.monitors.get(name)).cloned().collect();
+            let worst = servers.iter().max_by_key(|status| severity(status.state));
+            let state = worst.map_or(MonitorState::Unknown, |status| status.state);
+            let message = worst.map(|status| status.message.clone()).unwrap_or_default();
+            let key = ObjectKey::new("Monitor", name.as_str());
+            let ready = Aspect {
+                type_: "Ready",
+                status: matches!(state, MonitorState::Normal | MonitorState::Suspended),
+                reason: monitor_reason(state),
+                message: message.clone(),
+            };
+            let now: WallTime = self.now.wall;
+            let generation = monitor.generation;
+            let conditions = vec![self.since.condition(now, &key, generation, ready)];
+            let observed_generation = Some(generation);
+            let status = MonitorStatus { observed_generation, conditions, state, message, servers };
+            statuses.insert(name.clone(), status);
+        }
+        statuses
+    }
+}
+
+fn split_brain_safety(arbiter: Arbiter, servers: usize) -> (bool, &'static str, String) {
+    match arbiter {
+        Arbiter::Majority => (
+            true,
+            "SplitBrainSafe",
+            format!("only more than half of {servers} servers can act as the cluster"),
+        ),
+        Arbiter::External { exclusive: true } => {
+            (true, "SplitBrainSafe", "the arbiter lets one part act at a time".to_owned())
+        }
+        Arbiter::External { exclusive: false } => (
+            false,
+            "SplitBrainUnsafe",
+            "the arbiter may let both parts of a divided cluster act".to_owned(),
+        ),
+        Arbiter::None => (
+            false,
+            "SplitBrainUnsafe",
+            "without an arbiter every part of a divided cluster acts".to_owned(),
+        ),
+    }
+}
+
+fn group_state(facts: &GroupFacts) -> (GroupState, Option<ServerName>, Option<String>, String) {
+    match &facts.holder {
+        Holder::Free => (GroupState::Offline, None, None, String::new()),
+        Holder::Unknown => (GroupState::Unknown, None, None, String::new()),
+        Holder::Held { server, order, phase, action, .. } => {
+            let (state, message) = match (action, phase) {
+                (_, Some(GroupPhase::StopFailed { message })) => {
+                    (GroupState::Failed, message.clone())
+                }
+                (OrderAction::Stop, _)
+                | (OrderAction::Run, Some(GroupPhase::Stopping | GroupPhase::Stopped)) => {
+                    (GroupState::Stopping, String::new())
+                }
+                (OrderAction::Run, None | Some(GroupPhase::Starting)) => {
+                    (GroupState::Starting, String::new())
+                }
+                (OrderAction::Run, Some(GroupPhase::Online)) => (GroupState::Online, String::new()),
+                (OrderAction::Run, Some(GroupPhase::Failed { message, .. })) => {
+                    (GroupState::Degraded, message.clone())
+                }
+            };
+            (state, Some(server.clone()), Some(order.to_string()), message)
+        }
+    }
+}
+
+fn restart_pending(model: &GroupModel, report: Option<&Report>) -> Vec<String> {
+    let Some(report) = report else { return Vec::new() };
+    let stale = |(name, resource): (&ResourceName, &crate::engine::model::ResourceModel)| {
+        let running = report.resources.get(name)?;
+        let stale =
+            running.state == ResourceState::Online && running.generation != resource.generation;
+        stale.then(|| name.to_string())
+    };
+    model.resources.iter().filter_map(stale).collect()
+}
+
+fn path(report: &PathReport) -> ServerPath {
+    let microseconds = |time: std::time::Duration| u64::try_from(time.as_micros()).ok();
+    ServerPath {
+        peer: report.peer.to_string(),
+        path: report.path.to_string(),
+        up: report.up,
+        round_trip_microseconds: report.round_trip.and_then(microseconds),
+        since: (report.since.0 != 0).then(|| report.since.rfc3339()),
+    }
+}
+
+fn resource_reason(state: ResourceState) -> &'static str {
+    match state {
+        ResourceState::Offline => "ResourceOffline",
+        ResourceState::Starting => "ResourceStarting",
+        ResourceState::Online => "ResourceOnline",
+        ResourceState::Stopping => "ResourceStopping",
+        ResourceState::Failed => "ResourceFailed",
+        ResourceState::StopFailed => "DeactivationFailed",
+        ResourceState::Unknown => "ResourceUnknown",
+    }
+}
+
+fn monitor_reason(state: MonitorState) -> &'static str {
+    match state {
+        MonitorState::Normal => "MonitorNormal",
+        MonitorState::Warning => "MonitorWarning",
+        MonitorState::Error => "MonitorError",
+        MonitorState::Suspended => "MonitorSuspended",
+        MonitorState::Unknown => "MonitorUnknown",
+    }
+}
+
+fn severity(state: MonitorState) -> u8 {
+    match state {
+        MonitorState::Error => 4,
+        MonitorState::Warning => 3,
+        MonitorState::Normal => 2,
+        MonitorState::Suspended => 1,
+        MonitorState::Unknown => 0,
+    }
+}
