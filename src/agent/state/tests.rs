@@ -2,7 +2,8 @@ use std::sync::mpsc;
 
 use super::writer::StateWriter;
 use super::*;
-use crate::engine::ids::ActionId;
+use crate::engine::effect::Event;
+use crate::engine::ids::{ActionId, BootId};
 use crate::engine::message::SelfFence;
 use crate::engine::time::Instant;
 
@@ -24,8 +25,8 @@ fn no_bootstrap() -> Result<Durable, StateError> {
     Err(StateError::NoBootstrap { path: "state".into(), bootstrap: "bootstrap".into() })
 }
 
-fn event(number: u64) -> Event {
-    Event {
+fn event(number: u64) -> KeptEvent {
+    let event = Event {
         number,
         server: ServerName::from("node1"),
         instant: Instant(number),
@@ -34,7 +35,8 @@ fn event(number: u64) -> Event {
         reason: "ServerLost".into(),
         parameters: Vec::new(),
         causes: Vec::new(),
-    }
+    };
+    KeptEvent { boot: BootId(1), event }
 }
 
 fn records() -> Vec<Record> {
@@ -85,7 +87,7 @@ fn only_the_last_events_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.redb");
     let (mut file, _) = StateFile::open(&path, bootstrap).unwrap();
-    let events: Vec<Event> = (0..EVENTS_MAX + 5).map(event).collect();
+    let events: Vec<KeptEvent> = (0..EVENTS_MAX + 5).map(event).collect();
     file.write(&[], &events).unwrap();
     drop(file);
     let (_, loaded) = StateFile::open(&path, no_bootstrap).unwrap();

@@ -5,7 +5,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::StateFile;
-use crate::engine::effect::{Event, Record};
+use crate::agent::transport::frame::KeptEvent;
+use crate::engine::effect::Record;
 use crate::engine::ids::ActionId;
 
 /// How long an event waits for a record that is written anyway.
@@ -18,7 +19,7 @@ pub type Answer = Box<dyn Fn(ActionId, Result<(), String>) + Send>;
 
 enum Entry {
     Record(ActionId, Record),
-    Event(Box<Event>),
+    Event(Box<KeptEvent>),
 }
 
 /// The writing thread. Dropping it writes what is left and ends the thread.
@@ -47,7 +48,7 @@ impl StateWriter {
     }
 
     /// Keeps an event; written within a second or two.
-    pub fn event(&self, event: Event) -> bool {
+    pub fn event(&self, event: KeptEvent) -> bool {
         self.send(Entry::Event(Box::new(event)))
     }
 
@@ -68,7 +69,7 @@ impl Drop for StateWriter {
 #[derive(Default)]
 struct Batch {
     records: Vec<(ActionId, Record)>,
-    events: Vec<Event>,
+    events: Vec<KeptEvent>,
 }
 
 impl Batch {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::effect::Event;
+use crate::engine::ids::BootId;
 use crate::engine::message::Envelope;
 
 /// Version of the encoding. A release also reads the one before it.
@@ -18,9 +19,18 @@ pub enum Frame {
     /// For the engine.
     Engine(Box<Envelope>),
     /// Something that the sender tells people, for the receiver's table.
-    Event(Box<Event>),
+    Event(Box<KeptEvent>),
     /// Keeps a stream open.
     KeepAlive,
+}
+
+/// An event, and the run of the agent that numbered it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeptEvent {
+    /// The run.
+    pub boot: BootId,
+    /// The event.
+    pub event: Event,
 }
 
 /// A question only a living run can answer, and the answer to the receiver's own.

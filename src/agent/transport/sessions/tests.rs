@@ -1,5 +1,6 @@
 use super::*;
 use crate::agent::transport::datagram::{DATAGRAM_MAX, HEADER_LENGTH};
+use crate::agent::transport::frame::KeptEvent;
 use crate::engine::effect::Event;
 use crate::engine::ids::BootId;
 use crate::engine::message::{Ended, Envelope, Message};
@@ -66,7 +67,7 @@ fn pair() -> (Sessions, Sessions) {
 #[test]
 fn a_frame_arrives_as_it_was_sent() {
     let (mut a, mut b) = pair();
-    let event = Frame::Event(Box::new(Event {
+    let event = Event {
         number: 3,
         server: name("a"),
         instant: now(5),
@@ -75,7 +76,8 @@ fn a_frame_arrives_as_it_was_sent() {
         reason: "ServerLost".into(),
         parameters: vec![("server".into(), "c".into())],
         causes: vec![1, 2],
-    }));
+    };
+    let event = Frame::Event(Box::new(KeptEvent { boot: BootId(1), event }));
     let mut packet = a.seal(&name("b"), &frame::encode(&event).unwrap()).unwrap();
     let opened = b.open(now(1), &mut packet).unwrap();
     let expected = Opened::Frame { from: name("a"), stream: Stream::Agent, frame: event };

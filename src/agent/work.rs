@@ -1,0 +1,161 @@
+//! What takes time: drivers, on the runtime. Each piece of work answers exactly once, also when it
+//! takes too long or panics, unless it is cancelled.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use crate::api::kinds::{Arbitration, MonitorSpec, ResourceSpec};
+use crate::api::names::{MonitorName, ServerName};
+use crate::drivers::{Host, arbiters, monitors, process, resources};
+use crate::engine::effect::{ResourceAction, ResourceContext};
+use crate::engine::ids::ActionId;
+use crate::engine::input::{CheckResult, Input, Outcome, Verdict};
+
+/// The longest that any arbiter may take, whatever its own settings say.
+const VERDICT_TIMEOUT: Duration = Duration::from_secs(60);
+/// What a recovery script may take longer than the keeper lets it live.
+const SCRIPT_GRACE: Duration = Duration::from_secs(5);
+
+/// Takes the answers.
+pub type Answer = Arc<dyn Fn(Input) + Send + Sync>;
+
+/// Starts work, and ends it on demand.
+pub struct Work {
+    runtime: Handle,
+    host: Host,
+    answer: Answer,
+    running: BTreeMap<ActionId, AbortHandle>,
+}
+
+impl Work {
+    /// Works with this host and answers there.
+    #[must_use]
+    pub fn new(runtime: Handle, host: Host, answer: Answer) -> Self {
+        Self { runtime, host, answer, running: BTreeMap::new() }
+    }
+
+    /// What drivers work with.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Starts, stops or probes a resource.
+    pub fn resource(
+        &mut self,
+        id: ActionId,
+        action: ResourceAction,
+        context: Arc<ResourceContext>,
+    ) {
+        let host = self.host.clone();
+        let work = async move {
+            let limit = context.timeout;
+            match timeout(limit, resources::run(&host, action, &context)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Outcome::TimedOut,
+            }
+        };
+        let answer = move |outcome| Input::ResourceDone { id, outcome };
+        self.spawn(id, work, answer, || Outcome::Unknown { message: PANICKED.to_owned() });
+    }
+
+    /// Checks a monitor once.
+    pub fn check(
+        &mut self,
+        id: ActionId,
+        monitor: MonitorName,
+        spec: Arc<MonitorSpec>,
+        resource: Option<Arc<ResourceSpec>>,
+        limit: Option<Duration>,
+    ) {
+        let host = self.host.clone();
+        let work = async move {
+            let check = monitors::check(&host, &monitor, &spec, resource.as_deref());
+            match limit {
+                Some(limit) => match timeout(limit, check).await {
+                    Ok(answer) => answer,
+                    Err(_) => (CheckResult::TimedOut, format!("no answer within {limit:?}")),
+                },
+                None => check.await,
+            }
+        };
+        let answer = move |(result, message)| Input::Checked { id, result, message };
+        self.spawn(id, work, answer, || (CheckResult::Unknown, PANICKED.to_owned()));
+    }
+
+    /// Asks the arbiter.
+    pub fn verdict(&mut self, id: ActionId, spec: Arbitration, members: Vec<ServerName>) {
+        let host = self.host.clone();
+        let work = async move {
+            let verdict = arbiters::verdict(&host, &spec, &members);
+            match timeout(VERDICT_TIMEOUT, verdict).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    (Verdict::Unknown, format!("no answer within {VERDICT_TIMEOUT:?}"))
+                }
+            }
+        };
+        let answer = move |(verdict, message)| Input::Verdict {
+            id,
+            verdict,
+            handover: None,
+            message,
+        };
+        self.spawn(id, work, answer, || (Verdict::Unknown, PANICKED.to_owned()));
+    }
+
+    /// Runs a recovery script.
+    pub fn recovery_script(
+        &mut self,
+        id: ActionId,
+        monitor: MonitorName,
+        command: Vec<String>,
+        limit: Duration,
+    ) {
+        let host = self.host.clone();
+        let work = async move {
+            let script = process::recovery_script(&host, monitor.as_str(), &command, limit);
+            timeout(limit + SCRIPT_GRACE, script).await.unwrap_or(None)
+        };
+        let answer = move |exit_code| Input::ScriptDone { id, exit_code };
+        self.spawn(id, work, answer, || None);
+    }
+
+    /// Ends a piece of work; it does not answer any more, or has already.
+    pub fn cancel(&mut self, id: ActionId) {
+        if let Some(running) = self.running.remove(&id) {
+            running.abort();
+        }
+    }
+
+    /// A piece of work has answered.
+    pub fn answered(&mut self, id: ActionId) {
+        self.running.remove(&id);
+    }
+
+    fn spawn<T: Send + 'static>(
+        &mut self,
+        id: ActionId,
+        work: impl Future<Output = T> + Send + 'static,
+        input: impl FnOnce(T) -> Input + Send + 'static,
+        panicked: impl FnOnce() -> T + Send + 'static,
+    ) {
+        let answer = self.answer.clone();
+        let task = self.runtime.spawn(async move {
+            let result = AssertUnwindSafe(work).catch_unwind().await;
+            answer(input(result.unwrap_or_else(|_| panicked())));
+        });
+        self.running.insert(id, task.abort_handle());
+    }
+}
+
+/// Said of a driver that has a bug.
+const PANICKED: &str = "the driver failed by a bug of its own; see the agent's log";
