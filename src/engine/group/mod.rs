@@ -5,16 +5,26 @@
 //! must never start what is not certainly absent, never say `Stopped` while anything may run, and
 //! never choose a server. It fails towards holding: what it does not know counts as active.
 
-use std::collections::{BTreeMap, VecDeque};
+mod act;
+mod plan;
+mod show;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use self::act::Desk;
+use self::state::{Belief, Doubt, Goal, Group, Instance, Settings, Wish};
 use super::effect::{PowerAction, ResourceAction, ResourceContext};
-use super::ids::{ActionId, ActionIds, GrantId, Term};
+use super::ids::{ActionId, ActionIds, GrantId};
 use super::input::Outcome;
-use super::message::{Held, Order, ResourceReport, Wants};
-use super::model::Model;
+use super::message::{Held, Order, OrderAction, OrderReason, ResourceReport, Wants};
+use super::model::{GroupModel, Model};
 use super::note::Note;
 use super::time::{Instant, Now};
+use crate::api::kinds::{ApplyChanges, ResourceSpec};
 use crate::api::names::{GroupName, ResourceName, ServerName};
 
 /// What the groups of this server want done.
@@ -94,85 +104,167 @@ pub enum ActivityState {
 /// The groups of this server.
 #[derive(Debug)]
 pub struct Groups {
-    me: ServerName,
-    ids: ActionIds,
-    model: Option<Arc<Model>>,
-    effects: VecDeque<GroupEffect>,
-    version: u64,
+    desk: Desk,
+    groups: BTreeMap<GroupName, Group>,
+    /// `probe_all` came before the spec was known.
+    doubtful: bool,
 }
 
 impl Groups {
     /// Nothing known, nothing ordered.
     #[must_use]
     pub fn new(me: ServerName, ids: ActionIds) -> Self {
-        Self { me, ids, model: None, effects: VecDeque::new(), version: 0 }
+        let desk = Desk {
+            me,
+            ids,
+            model: None,
+            effects: VecDeque::new(),
+            works: BTreeMap::new(),
+            version: 0,
+        };
+        Self { desk, groups: BTreeMap::new(), doubtful: false }
     }
 
     /// Whether an answer is to an effect of these groups.
     #[must_use]
     pub fn gave(&self, id: ActionId) -> bool {
-        self.ids.gave(id)
+        self.desk.ids.gave(id)
     }
 
     /// The order that a group is held under before any order came.
     #[must_use]
     pub fn default_order(&self) -> GrantId {
-        GrantId { term: Term { number: 0, proposer: self.me.clone() }, sequence: 0 }
+        self.desk.default_order()
     }
 
-    /// The model changed, or is known for the first time.
+    /// The model changed, or is known for the first time. What is new is probed; what runs keeps
+    /// the settings it was started with until it is restarted, at once where the group says so.
     pub fn on_model(&mut self, now: Now, model: Arc<Model>) {
-        let _ = now;
-        self.model = Some(model);
+        self.desk.model = Some(model.clone());
+        let belief = match self.doubtful {
+            true => Belief::Unknown(Doubt::Unproven),
+            false => Belief::Absent,
+        };
+        self.doubtful = false;
+        for (name, group_model) in &model.groups {
+            let group =
+                self.groups.entry(name.clone()).or_insert_with(|| Group::new(name.clone()));
+            group.on_model(group_model, belief);
+        }
+        self.settle_all(now);
     }
 
     /// The orders that an earlier run of this agent had taken, where something outside remembers.
     /// Groups that are not ordered since are held under them.
-    pub fn remember(&mut self, orders: &BTreeMap<GroupName, GrantId>) {
-        let _ = orders;
+    pub fn remember(&mut self, now: Now, orders: &BTreeMap<GroupName, GrantId>) {
+        for (name, order) in orders {
+            let group =
+                self.groups.entry(name.clone()).or_insert_with(|| Group::new(name.clone()));
+            group.remembered = Some(order.clone());
+            group.settle(&mut self.desk, now);
+        }
     }
 
-    /// Nothing is certain any more: every resource is probed before anything is started.
+    /// Nothing is certain any more: every resource is probed before anything is started. Groups
+    /// of other servers too: the spec may have changed while nobody looked.
     pub fn probe_all(&mut self, now: Now) {
-        let _ = now;
+        self.doubtful = self.desk.model.is_none();
+        for group in self.groups.values_mut() {
+            for instance in group.instances.values_mut() {
+                instance.fresh = false;
+                instance.probe_at = None;
+                let changing = instance.work.as_ref().is_some_and(|work| match work.action {
+                    ResourceAction::Start | ResourceAction::Stop => true,
+                    ResourceAction::Probe => false,
+                });
+                if !changing && instance.stop_failure.is_none() {
+                    instance.belief = Belief::Unknown(Doubt::Unproven);
+                }
+            }
+        }
+        self.settle_all(now);
     }
 
     /// An order, newer than the last about this group, under a live lease.
     pub fn on_order(&mut self, now: Now, order: &Order) {
-        let _ = (now, order);
+        let name = &order.group;
+        let group = self.groups.entry(name.clone()).or_insert_with(|| Group::new(name.clone()));
+        group.on_order(order);
+        group.settle(&mut self.desk, now);
     }
 
-    /// A driver ended its work.
+    /// A driver ended its work. Answers to work that was cancelled are not looked at.
     pub fn on_resource_done(&mut self, now: Now, id: ActionId, outcome: Outcome) {
-        let _ = (now, id, outcome);
+        let Some((group, resource)) = self.desk.works.get(&id).cloned() else { return };
+        let Some(group) = self.groups.get_mut(&group) else { return };
+        group.on_outcome(&mut self.desk, now, &resource, outcome);
+        group.settle(&mut self.desk, now);
     }
 
     /// An active resource failed by itself.
     pub fn on_resource_failed(&mut self, now: Now, resource: &ResourceName, message: String) {
-        let _ = (now, resource, message);
+        for group in self.groups.values_mut() {
+            if group.instances.contains_key(resource) {
+                group.on_failed(&mut self.desk, now, resource, &message);
+                group.settle(&mut self.desk, now);
+            }
+        }
     }
 
     /// The lease is gone and the keeper ends all services: what remains is deactivated, and
     /// nothing is started until a new order.
     pub fn on_isolated(&mut self, now: Now) {
-        let _ = now;
+        for group in self.groups.values_mut() {
+            group.on_isolated(&mut self.desk);
+            group.settle(&mut self.desk, now);
+        }
     }
 
     /// Deactivates and activates again, for the ladder; an activation that fails is the ladder's
     /// to answer, so the leader is not asked for a failover.
+    ///
+    /// # Errors
+    /// Where the target is not ordered to run here.
     pub fn reactivate(&mut self, now: Now, target: &Target) -> Result<(), Refused> {
-        let _ = now;
-        Err(Refused::NotActive(format!("{target:?}")))
+        let group = match target {
+            Target::Resource(name) => self.group_of(name)?,
+            Target::Group(name) => name.clone(),
+        };
+        let whole = self.desk.model.clone();
+        let model = whole.as_ref().and_then(|model| model.groups.get(&group));
+        let group = running(&mut self.groups, &group)?;
+        let affected = match target {
+            Target::Resource(name) => plan::with_dependents(group, model, name),
+            Target::Group(_) => {
+                group.cycle = true;
+                group.instances.keys().cloned().collect()
+            }
+        };
+        group.begin_reactivation(&affected, target);
+        group.settle(&mut self.desk, now);
+        Ok(())
     }
 
     /// Deactivates a resource and what depends on it until the next order (a final action).
+    ///
+    /// # Errors
+    /// Where it is not ordered to run here.
     pub fn stop_resource(&mut self, now: Now, resource: &ResourceName) -> Result<(), Refused> {
-        let _ = now;
-        Err(Refused::NotActive(resource.to_string()))
+        let name = self.group_of(resource)?;
+        let group = running(&mut self.groups, &name)?;
+        if let Some(instance) = group.instances.get_mut(resource) {
+            instance.failure = None;
+            instance.held_down = true;
+        }
+        group.settle(&mut self.desk, now);
+        Ok(())
     }
 
     /// The ladder wants the leader to move or stop a group that is active here (`Held` says so
     /// as `Failed`), or takes that back (`Wants::Nothing`).
+    ///
+    /// # Errors
+    /// Where it is not ordered to run here.
     pub fn wish(
         &mut self,
         now: Now,
@@ -180,47 +272,213 @@ impl Groups {
         wants: Wants,
         message: String,
     ) -> Result<(), Refused> {
-        let _ = (now, wants, message);
-        Err(Refused::NotActive(group.to_string()))
+        let group = running(&mut self.groups, group)?;
+        group.wish = match wants {
+            Wants::Nothing => None,
+            Wants::Failover | Wants::Stop => Some(Wish { wants, message }),
+        };
+        group.settle(&mut self.desk, now);
+        Ok(())
     }
 
-    /// The instant of `poll_timeout` has come.
+    /// The instant of `poll_timeout` has come: answers that are overdue count as lost, probes
+    /// that had to wait are made.
     pub fn handle_timeout(&mut self, now: Now) {
-        let _ = now;
+        for group in self.groups.values_mut() {
+            if group.wake.is_none_or(|wake| wake > now.instant) {
+                continue;
+            }
+            let overdue: Vec<ResourceName> = group
+                .instances
+                .iter()
+                .filter(|(_, i)| i.work.as_ref().is_some_and(|w| w.deadline <= now.instant))
+                .map(|(name, _)| name.clone())
+                .collect();
+            for name in overdue {
+                let Some(work) = group.instances.get(&name).and_then(|i| i.work.as_ref()) else {
+                    continue;
+                };
+                self.desk.effects.push_back(GroupEffect::Cancel { id: work.id });
+                group.on_outcome(&mut self.desk, now, &name, Outcome::TimedOut);
+            }
+            group.settle(&mut self.desk, now);
+        }
     }
 
     /// When `handle_timeout` is to be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        self.groups.values().filter_map(|group| group.wake).min()
     }
 
     /// The next thing to do.
     pub fn poll_effect(&mut self) -> Option<GroupEffect> {
-        self.effects.pop_front()
+        self.desk.effects.pop_front()
     }
 
     /// Every group not certainly stopped, and those `Stopped` until their next order.
     #[must_use]
     pub fn holds(&self) -> BTreeMap<GroupName, Held> {
-        BTreeMap::new()
+        self.groups
+            .iter()
+            .filter_map(|(name, group)| Some((name.clone(), group.shown.held.clone()?)))
+            .collect()
     }
 
     /// Grows whenever `holds`, `report` or `activity` changed.
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.version
+        self.desk.version
     }
 
     /// Every resource of the groups in `holds`.
     #[must_use]
     pub fn report(&self) -> BTreeMap<ResourceName, ResourceReport> {
-        BTreeMap::new()
+        self.groups.values().flat_map(|group| group.shown.report.clone()).collect()
     }
 
-    /// Every resource that is not certainly absent or failed here: what monitors follow.
+    /// Every resource that monitors may take for active here, or on its way; what is missing is
+    /// certainly not active here.
     #[must_use]
     pub fn activity(&self) -> BTreeMap<ResourceName, Activity> {
-        BTreeMap::new()
+        self.groups.values().flat_map(|group| group.shown.activity.clone()).collect()
     }
+
+    fn settle_all(&mut self, now: Now) {
+        for group in self.groups.values_mut() {
+            group.settle(&mut self.desk, now);
+        }
+        let model = self.desk.model.clone();
+        self.groups.retain(|name, group| {
+            let known = model.as_ref().is_some_and(|model| model.groups.contains_key(name));
+            let over = match group.goal {
+                Goal::Hold | Goal::Stop | Goal::Isolated => group.certainly_stopped(),
+                Goal::Run => false,
+            };
+            known || !over
+        });
+    }
+
+    fn group_of(&self, resource: &ResourceName) -> Result<GroupName, Refused> {
+        self.groups
+            .values()
+            .find(|group| group.instances.contains_key(resource))
+            .map(|group| group.name.clone())
+            .ok_or_else(|| Refused::Unknown(resource.to_string()))
+    }
+}
+
+fn running<'a>(
+    groups: &'a mut BTreeMap<GroupName, Group>,
+    name: &GroupName,
+) -> Result<&'a mut Group, Refused> {
+    let group = groups.get_mut(name).ok_or_else(|| Refused::Unknown(name.to_string()))?;
+    match group.goal {
+        Goal::Run => Ok(group),
+        Goal::Hold | Goal::Stop | Goal::Isolated => Err(Refused::NotActive(name.to_string())),
+    }
+}
+
+impl Group {
+    fn on_model(&mut self, model: &GroupModel, belief: Belief) {
+        for (name, resource) in &model.resources {
+            let Some(instance) = self.instances.get_mut(name) else {
+                let instance = Instance::new(belief, Settings::of(resource));
+                self.instances.insert(name.clone(), instance);
+                continue;
+            };
+            let settings = &mut instance.settings;
+            if settings.generation != resource.generation && settings.spec != resource.spec {
+                // What failed with the old settings may work with the new ones.
+                instance.failure = None;
+                instance.attempts = 0;
+            }
+            let running = instance.belief != Belief::Absent;
+            settings.depends_on.clone_from(&resource.depends_on);
+            if !running || !needs_restart(&settings.spec, &resource.spec) {
+                settings.spec = resource.spec.clone();
+                settings.generation = resource.generation;
+            } else if model.apply_changes == ApplyChanges::Immediately && self.goal == Goal::Run {
+                instance.cycle = true;
+            }
+        }
+    }
+
+    fn on_order(&mut self, order: &Order) {
+        let goal = match order.action {
+            OrderAction::Run => Goal::Run,
+            OrderAction::Stop => Goal::Stop,
+        };
+        // A new leader that only takes over what runs changes nothing about it.
+        let adopted = order.reason == OrderReason::Adopted && goal == self.goal;
+        self.order = Some(order.clone());
+        self.goal = goal;
+        if adopted {
+            return;
+        }
+        self.wish = None;
+        for instance in self.instances.values_mut() {
+            instance.forgive();
+        }
+    }
+
+    fn on_isolated(&mut self, desk: &mut Desk) {
+        let busy: Vec<ResourceName> = self
+            .instances
+            .iter()
+            .filter(|(_, instance)| instance.work.is_some())
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in busy {
+            self.cancel(desk, &name);
+        }
+        self.wish = None;
+        self.cycle = false;
+        for instance in self.instances.values_mut() {
+            instance.cycle = false;
+            instance.forgive();
+            if instance.belief != Belief::Absent {
+                instance.belief = Belief::Unknown(Doubt::Lapsed);
+            }
+        }
+        if self.goal != Goal::Hold || !self.certainly_stopped() {
+            self.goal = Goal::Isolated;
+        }
+    }
+
+    fn begin_reactivation(&mut self, affected: &BTreeSet<ResourceName>, target: &Target) {
+        for name in affected {
+            let Some(instance) = self.instances.get_mut(name) else { continue };
+            // A stop that failed stays failed: only an order or a person ends that.
+            if instance.stop_failure.is_some() || instance.held_down {
+                continue;
+            }
+            instance.failure = None;
+            instance.attempts = 0;
+            instance.by_ladder = true;
+            let named = match target {
+                Target::Resource(resource) => resource == name,
+                Target::Group(_) => true,
+            };
+            instance.cycle = named && !instance.certainly_absent();
+        }
+    }
+}
+
+/// Whether a change takes effect only where the resource is stopped and started again. How long
+/// and how often things are tried, and what failures lead to, is read when it is needed.
+fn needs_restart(running: &ResourceSpec, wanted: &ResourceSpec) -> bool {
+    let mut live = wanted.clone();
+    live.depends_on.clone_from(&running.depends_on);
+    live.activation = running.activation.clone();
+    live.deactivation = running.deactivation.clone();
+    if let (Some(live), Some(running)) = (&mut live.exec, &running.exec) {
+        live.restarts = running.restarts;
+        live.restart_window = running.restart_window;
+        live.termination_grace = running.termination_grace;
+    }
+    if let (Some(live), Some(running)) = (&mut live.floating_ip, &running.floating_ip) {
+        live.duplicate_check = running.duplicate_check;
+    }
+    live != *running
 }
