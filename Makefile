@@ -1,0 +1,30 @@
+# Two commands: `make demo` shows a takeover, `make test` passes every test.
+# Both install what they need (Debian or Ubuntu, root, a Rust toolchain).
+
+.PHONY: demo test verify setup lint generate bench
+
+setup:
+	@bash scripts/setup.sh
+
+demo:
+	@bash scripts/demo.sh $(ARGS)
+
+test:
+	@bash scripts/test.sh $(ARGS)
+
+# Everything that CI checks besides the tests; never writes.
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
+	bash scripts/deny.sh
+
+verify: lint test
+
+# Rewrites what is generated from the types: crds/ and docs/.
+generate:
+	cargo run --quiet -- generate crds crds
+	cargo run --quiet -- generate docs docs
+
+bench:
+	@bash scripts/bench.sh $(ARGS)
