@@ -316,6 +316,13 @@ impl Groups {
         self.desk.effects.pop_front()
     }
 
+    /// Whether every resource was looked at since this agent started.
+    #[must_use]
+    pub fn proven(&self) -> bool {
+        let unproven = |instance: &Instance| instance.belief == Belief::Unknown(Doubt::Unproven);
+        !self.groups.values().flat_map(|group| group.instances.values()).any(unproven)
+    }
+
     /// Every group not certainly stopped, and those `Stopped` until their next order.
     #[must_use]
     pub fn holds(&self) -> BTreeMap<GroupName, Held> {

@@ -29,8 +29,15 @@ impl Engine {
         (fresh && same_run && self.liveness.alive(&view.leader)).then_some(&view.leader)
     }
 
+    /// Whether this server takes part at all. One that starts first meets its keeper and finds out
+    /// what runs: otherwise it would report as held whatever it has not looked at yet.
+    fn takes_part(&self) -> bool {
+        let proven = !self.must_rejoin || self.keeper.is_some() && self.groups.proven();
+        proven && !self.retired && !self.out_of_service
+    }
+
     pub(super) fn consider_view(&mut self) {
-        if self.retired || self.out_of_service {
+        if !self.takes_part() {
             return;
         }
         if self.proposal.is_some() {
@@ -237,7 +244,7 @@ impl Engine {
         }
         let stays =
             self.live_leader().is_some_and(|leader| leader != from) && !self.yields_to(from);
-        if propose.term < self.promised || stays || self.retired || self.out_of_service {
+        if propose.term < self.promised || stays || !self.takes_part() {
             let promised = self.promised.clone();
             let nack = Nack { term: propose.term.clone(), promised };
             self.send(from, Message::Nack(nack));
