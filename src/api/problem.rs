@@ -208,22 +208,37 @@ fn shorten(text: &str) -> String {
     format!("{start}…")
 }
 
-/// The candidate that is most like a name, where one is alike enough to be meant.
+/// The candidate that is most like a name, where one is alike enough to be meant, and no other is
+/// just as like it.
 #[must_use]
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
-    candidates
+    let mut scored: Vec<(f64, &str)> = candidates
         .into_iter()
-        .map(|candidate| {
-            (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate)
-        })
+        .map(|candidate| (likeness(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(score, _)| *score >= ALIKE)
-        .max_by(|one, two| one.0.total_cmp(&two.0).then_with(|| two.1.cmp(one.1)))
-        .map(|(_, candidate)| candidate)
+        .collect();
+    scored.sort_by(|one, two| two.0.total_cmp(&one.0).then_with(|| one.1.cmp(two.1)));
+    match scored.as_slice() {
+        [] => None,
+        [(_, only)] => Some(only),
+        [(best, first), (next, _), ..] => (best > next).then_some(first),
+    }
 }
 
-/// Two names at least this alike are taken for a slip of the pen (`prot` and `port` have 0.93).
-const ALIKE: f64 = 0.75;
+/// Between 0 and 1; two letters exchanged count as one slip.
+fn likeness(one: &str, two: &str) -> f64 {
+    let longest = one.chars().count().max(two.chars().count()).max(1);
+    // Names are short: both counts are far below what a float holds exactly.
+    #[allow(clippy::cast_precision_loss)]
+    let kept = 1.0 - strsim::osa_distance(one, two) as f64 / longest as f64;
+    kept.max(strsim::jaro_winkler(one, two) - JARO_WINKLER_LENIENCE)
+}
+
+/// Two names at least this alike are taken for a slip of the pen: one letter in three.
+const ALIKE: f64 = 0.6;
+/// Jaro-Winkler calls names with the same beginning alike too easily.
+const JARO_WINKLER_LENIENCE: f64 = 0.15;
 
 /// `; did you mean NAME?`, or what there is to choose from, or nothing.
 #[must_use]

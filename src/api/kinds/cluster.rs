@@ -31,7 +31,14 @@ use super::{Condition, Duration};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterSpec {
     /// The servers, in the order of their priority.
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(
+        length(min = 1, max = 64),
+        extend(
+            "x-stead-change" = "Immutable",
+            "x-kubernetes-list-type" = "map",
+            "x-kubernetes-list-map-keys" = ["name"]
+        )
+    )]
     pub servers: Vec<ClusterServer>,
     /// Heartbeat time-out and paths.
     #[serde(default)]
@@ -61,6 +68,7 @@ pub struct ClusterServer {
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
     /// Its address on each heartbeat path, by path name.
+    #[schemars(extend("maxProperties" = 16))]
     pub addresses: BTreeMap<String, IpAddr>,
     /// UDP and TCP port of heartbeats and peers.
     #[serde(default = "heartbeat_port")]
@@ -88,6 +96,7 @@ fn api_port() -> u16 {
 pub struct Heartbeat {
     /// Silence on every path after which a server is taken for lost: 500 ms to 10 min.
     #[serde(default = "heartbeat_timeout")]
+    #[schemars(extend("x-stead-minimum" = "500ms", "x-stead-maximum" = "10m"))]
     pub timeout: Duration,
     /// Paths in the order of their priority; by default all that the servers' addresses name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -111,6 +120,7 @@ impl Default for Heartbeat {
 pub struct Arbitration {
     /// The method.
     #[serde(rename = "type", default)]
+    #[schemars(extend("x-stead-change" = "Immutable"))]
     pub type_: ArbitrationType,
     /// Settings of `type: Ping`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,6 +157,7 @@ pub struct PingArbitration {
     pub targets: Vec<IpAddr>,
     /// How long an answer may take.
     #[serde(default = "ping_timeout")]
+    #[schemars(extend("x-stead-minimum" = "10ms", "x-stead-maximum" = "1m"))]
     pub timeout: Duration,
 }
 
@@ -174,9 +185,11 @@ pub struct HttpArbitration {
     pub tls: TlsMode,
     /// PEM file of the authorities trusted with `tls: Verify`; by default the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
     pub ca_file: Option<String>,
     /// How long the whole exchange may take.
     #[serde(default = "http_timeout")]
+    #[schemars(extend("x-stead-minimum" = "100ms", "x-stead-maximum" = "1m"))]
     pub timeout: Duration,
 }
 
@@ -220,6 +233,7 @@ pub enum PartitionAction {
 pub struct Startup {
     /// How long the first servers wait for all the others before groups start without them.
     #[serde(default = "wait_for_servers")]
+    #[schemars(extend("x-stead-minimum" = "0s", "x-stead-maximum" = "24h"))]
     pub wait_for_servers: Duration,
 }
 
@@ -254,6 +268,7 @@ pub struct Guards {
     pub final_actions_max: u32,
     /// The window of `finalActionsMax`.
     #[serde(default = "final_action_window")]
+    #[schemars(extend("x-stead-minimum" = "1s", "x-stead-maximum" = "168h"))]
     pub final_action_window: Duration,
     /// Automatic failovers of one group within `failoverWindow`; beyond it the group stays where
     /// it is.
@@ -262,6 +277,7 @@ pub struct Guards {
     pub failovers_max: u32,
     /// The window of `failoversMax`.
     #[serde(default = "failover_window")]
+    #[schemars(extend("x-stead-minimum" = "1s", "x-stead-maximum" = "168h"))]
     pub failover_window: Duration,
 }
 
@@ -311,6 +327,10 @@ pub struct ClusterStatus {
     pub observed_generation: Option<i64>,
     /// Observed aspects: `Ready`, `SplitBrainSafe`, and `Degraded` while true.
     #[serde(default)]
+    #[schemars(extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["type"]
+    ))]
     pub conditions: Vec<Condition>,
     /// Members of the view and configured servers, as `2/3`.
     #[serde(default)]

@@ -100,6 +100,10 @@ pub struct FailoverGroupStatus {
     pub observed_generation: Option<i64>,
     /// Observed aspects: `Ready`; `Reconciling`, `Stalled`, `RestartPending` while true.
     #[serde(default)]
+    #[schemars(extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["type"]
+    ))]
     pub conditions: Vec<Condition>,
     /// Where the group stands.
     #[serde(default)]
@@ -121,6 +125,10 @@ pub struct FailoverGroupStatus {
     pub last_failover: Option<LastFailover>,
     /// Why it is not on each server of its policy where it is not.
     #[serde(default)]
+    #[schemars(extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["server"]
+    ))]
     pub not_on: Vec<NotOnServer>,
     /// Automatic failovers within `Cluster.spec.guards.failoverWindow`.
     #[serde(default)]

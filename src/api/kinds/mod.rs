@@ -2,6 +2,7 @@
 
 mod cluster;
 mod conditions;
+mod duration;
 mod failover_group;
 mod monitor;
 mod operation;
@@ -10,11 +11,9 @@ mod server;
 
 pub use cluster::*;
 pub use conditions::*;
+pub use duration::*;
 pub use failover_group::*;
 pub use monitor::*;
 pub use operation::*;
 pub use resource::*;
 pub use server::*;
-
-/// Duration strings such as `90s`, `500ms` or `1m30s`.
-pub use kube::core::Duration;

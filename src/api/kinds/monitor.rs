@@ -26,6 +26,16 @@ use crate::api::types::{CustomMonitorSpec, LoadBalanceMonitorSpec, ProbePortMoni
     printcolumn(name = "Message", type_ = "string", json_path = ".status.message")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = (
+        "self.timing != 'WhileActive' || has(self.whileActive) || has(self.probePort)",
+        "WhileActiveNeedsResource: `timing: WhileActive` needs `whileActive`, the resource to follow"
+    ),
+    validation = (
+        "self.timing == 'WhileActive' || !has(self.whileActive)",
+        "WhileActiveNeedsResource: `whileActive` says something only with `timing: WhileActive`"
+    )
+)]
 pub struct MonitorSpec {
     /// The type; the member of the same name holds its settings.
     #[serde(rename = "type")]
@@ -44,9 +54,11 @@ pub struct MonitorSpec {
     pub load_balance: Option<LoadBalanceMonitorSpec>,
     /// From the end of one check to the start of the next.
     #[serde(default = "interval")]
+    #[schemars(extend("x-stead-minimum" = "100ms", "x-stead-maximum" = "24h"))]
     pub interval: Duration,
     /// How long one check may take.
     #[serde(default = "timeout")]
+    #[schemars(extend("x-stead-minimum" = "10ms", "x-stead-maximum" = "24h"))]
     pub timeout: Duration,
     /// Further checks in error before the monitor is in error.
     #[serde(default)]
@@ -54,6 +66,7 @@ pub struct MonitorSpec {
     pub retries: u32,
     /// How long after it begins to monitor the first check runs.
     #[serde(default = "zero")]
+    #[schemars(extend("x-stead-minimum" = "0s", "x-stead-maximum" = "24h"))]
     pub start_delay: Duration,
     /// When it monitors.
     #[serde(default)]
@@ -132,8 +145,12 @@ pub enum TimeoutAction {
 }
 
 /// The ladder of a monitor: script, reactivation, failover, final action.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "self.scriptRuns == 0 || has(self.script)",
+    "RecoveryScriptMissing: `scriptRuns` above 0 needs `script`"
+))]
 pub struct Recovery {
     /// What is recovered; by default the resource that the monitor belongs to, or nothing.
     #[serde(default)]
@@ -180,8 +197,18 @@ impl Default for Recovery {
 }
 
 /// What a monitor recovers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = (
+        "!(self.kind in ['Resource', 'Group']) || has(self.name)",
+        "RecoveryTargetNameMissing: a target of kind Resource or Group needs its `name`"
+    ),
+    validation = (
+        "self.kind in ['Resource', 'Group'] || !has(self.name)",
+        "RecoveryTargetNameMissing: a target of kind AllGroups or LocalServer has no `name`"
+    )
+)]
 pub struct RecoveryTarget {
     /// The kind of target.
     #[serde(default)]
@@ -214,6 +241,7 @@ pub struct RecoveryScript {
     pub command: Vec<String>,
     /// How long it may run.
     #[serde(default = "script_timeout")]
+    #[schemars(extend("x-stead-minimum" = "100ms", "x-stead-maximum" = "24h"))]
     pub timeout: Duration,
 }
 
@@ -264,6 +292,10 @@ pub struct MonitorStatus {
     pub observed_generation: Option<i64>,
     /// Observed aspects: `Ready`.
     #[serde(default)]
+    #[schemars(extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["type"]
+    ))]
     pub conditions: Vec<Condition>,
     /// The worst state of all servers.
     #[serde(default)]
@@ -273,6 +305,10 @@ pub struct MonitorStatus {
     pub message: String,
     /// Each server it monitors on.
     #[serde(default)]
+    #[schemars(extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["server"]
+    ))]
     pub servers: Vec<MonitorServerStatus>,
 }
 

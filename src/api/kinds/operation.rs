@@ -26,6 +26,21 @@ use super::{Condition, Duration};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-stead-change" = "Immutable"))]
+#[x_kube(
+    validation = (
+        "self.type in ['DetachServer', 'ReturnServer'] || has(self.group)",
+        "OperationTargetMissing: an operation on a group needs `group`"
+    ),
+    validation = (
+        "!(self.type in ['DetachServer', 'ReturnServer']) || has(self.server)",
+        "OperationTargetMissing: an operation on a server needs `server`"
+    ),
+    validation = (
+        "!(self.type in ['DetachServer', 'ReturnServer']) || !has(self.group)",
+        "OperationTargetMissing: an operation on a server has no `group`"
+    )
+)]
 pub struct OperationSpec {
     /// What to do.
     #[serde(rename = "type")]
@@ -38,6 +53,7 @@ pub struct OperationSpec {
     pub server: Option<String>,
     /// When it fails if it has not succeeded, counted from its creation.
     #[serde(default = "deadline")]
+    #[schemars(extend("x-stead-minimum" = "1s", "x-stead-maximum" = "168h"))]
     pub deadline: Duration,
 }
 
@@ -89,6 +105,10 @@ pub struct OperationStatus {
     pub observed_generation: Option<i64>,
     /// Observed aspects: `Succeeded`.
     #[serde(default)]
+    #[schemars(extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["type"]
+    ))]
     pub conditions: Vec<Condition>,
     /// Where it stands.
     #[serde(default)]

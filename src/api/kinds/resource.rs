@@ -29,24 +29,28 @@ use crate::api::types::{ExecSpec, FloatingIpSpec, ProbePortSpec};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResourceSpec {
     /// The group it belongs to.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), extend("x-stead-change" = "Immutable"))]
     pub group: String,
     /// Resources of the same group that are active before it starts, and until it has stopped.
     /// A probe port without any depends on every other resource of its group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 64), extend("x-stead-change" = "Restart"))]
     pub depends_on: Option<Vec<String>>,
     /// The type; the member of the same name holds its settings.
     #[serde(rename = "type")]
+    #[schemars(extend("x-stead-change" = "Immutable"))]
     pub type_: ResourceType,
     /// Settings of `type: Exec`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-stead-change" = "Restart"))]
     pub exec: Option<ExecSpec>,
     /// Settings of `type: FloatingIP`.
     #[serde(default, rename = "floatingIP", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-stead-change" = "Restart"))]
     pub floating_ip: Option<FloatingIpSpec>,
     /// Settings of `type: ProbePort`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-stead-change" = "Restart"))]
     pub probe_port: Option<ProbePortSpec>,
     /// What happens when it can't be activated.
     #[serde(default)]
@@ -73,6 +77,7 @@ pub enum ResourceType {
 pub struct Activation {
     /// How long one activation may take.
     #[serde(default = "activation_timeout")]
+    #[schemars(extend("x-stead-minimum" = "100ms", "x-stead-maximum" = "24h"))]
     pub timeout: Duration,
     /// Further tries on the same server.
     #[serde(default)]
@@ -124,6 +129,7 @@ pub enum ActivationFailure {
 pub struct Deactivation {
     /// How long one deactivation may take.
     #[serde(default = "deactivation_timeout")]
+    #[schemars(extend("x-stead-minimum" = "100ms", "x-stead-maximum" = "24h"))]
     pub timeout: Duration,
     /// Further tries.
     #[serde(default)]
@@ -190,6 +196,10 @@ pub struct ResourceStatus {
     pub observed_generation: Option<i64>,
     /// Observed aspects: `Ready`; `RestartPending` while true.
     #[serde(default)]
+    #[schemars(extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["type"]
+    ))]
     pub conditions: Vec<Condition>,
     /// Where it stands.
     #[serde(default)]

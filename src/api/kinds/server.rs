@@ -51,6 +51,10 @@ pub struct ServerStatus {
     pub observed_generation: Option<i64>,
     /// Observed aspects: `Ready`, and `Degraded` while a path is lost.
     #[serde(default)]
+    #[schemars(extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["type"]
+    ))]
     pub conditions: Vec<Condition>,
     /// Where it stands.
     #[serde(default)]
@@ -72,6 +76,10 @@ pub struct ServerStatus {
     pub incarnation: String,
     /// Each path to each other server.
     #[serde(default)]
+    #[schemars(extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["peer", "path"]
+    ))]
     pub paths: Vec<ServerPath>,
     /// Whether its keeper answers.
     #[serde(default)]

@@ -2,14 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::kinds::Duration;
 
 /// Either `command`, which the cluster keeps running, or `start` and `stop`, which it runs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = (
+        "has(self.command) != (has(self.start) || has(self.stop))",
+        "ExecNeedsCommand: give either `command`, or `start` and `stop`"
+    ),
+    validation = (
+        "has(self.start) == has(self.stop)",
+        "ExecNeedsCommand: `start` and `stop` belong together: give both"
+    )
+)]
 pub struct ExecSpec {
     /// A command that runs for as long as the resource is active; its end is a failure. What it
     /// leaves running counts as running: the group's cgroup is what is supervised.
@@ -30,9 +40,11 @@ pub struct ExecSpec {
     pub restarts: u32,
     /// The window of `restarts`.
     #[serde(default = "restart_window")]
+    #[schemars(extend("x-stead-minimum" = "1s", "x-stead-maximum" = "168h"))]
     pub restart_window: Duration,
     /// How long `command` may take to end after SIGTERM before it is killed.
     #[serde(default = "grace")]
+    #[schemars(extend("x-stead-minimum" = "0s", "x-stead-maximum" = "1h"))]
     pub termination_grace: Duration,
     /// Working folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]

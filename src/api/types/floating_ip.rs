@@ -21,7 +21,13 @@ pub struct FloatingIpSpec {
     pub interface: Option<String>,
     /// Settings that differ by server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
+    #[schemars(
+        length(max = 64),
+        extend(
+            "x-kubernetes-list-type" = "map",
+            "x-kubernetes-list-map-keys" = ["name"]
+        )
+    )]
     pub per_server: Vec<FloatingIpPerServer>,
     /// Whether the address is asked for on the network before it is used.
     #[serde(default)]

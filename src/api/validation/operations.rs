@@ -1,0 +1,45 @@
+//! Operations that are not begun.
+
+use super::{Set, unknown};
+use crate::api::kinds::{OperationSpec, OperationType};
+use crate::api::problem::Problem;
+
+pub(super) fn check(set: &Set, problems: &mut Vec<Problem>) {
+    for (name, spec) in &set.operations.specs {
+        let found = check_operation(set, spec);
+        problems.extend(found.into_iter().map(|problem| problem.of("Operation", name)));
+    }
+}
+
+fn check_operation(set: &Set, spec: &OperationSpec) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Some(group) = spec.group.as_ref().filter(|group| !set.groups.names.contains(*group)) {
+        let known = &set.groups.names;
+        problems.push(unknown("UnknownGroup", "group", group, "spec.group".to_owned(), known));
+    }
+    let Some(server) = &spec.server else { return problems };
+    if let Some(problem) = set.check_server(server, "spec.server".to_owned()) {
+        problems.push(problem);
+        return problems;
+    }
+    let group = spec.group.as_ref().and_then(|group| Some((group, set.groups.specs.get(group)?)));
+    match spec.type_ {
+        OperationType::StartGroup | OperationType::MoveGroup => {
+            if let Some((name, group)) = group.filter(|(_, group)| !group.servers.contains(server)) {
+                let message = format!(
+                    "is not in the failover policy of {name}: it has {}",
+                    group.servers.join(", ")
+                );
+                let problem = Problem::error("ServerNotInPolicy", "spec.server", message);
+                problems.push(problem.found(&server.as_str().into()));
+            }
+        }
+        OperationType::StopGroup | OperationType::FailoverGroup | OperationType::RestartGroup => {
+            let message = "says nothing for this operation: leave it out";
+            let problem = Problem::warning("FieldWithoutEffect", "spec.server", message);
+            problems.push(problem.found(&server.as_str().into()));
+        }
+        OperationType::DetachServer | OperationType::ReturnServer => {}
+    }
+    problems
+}
