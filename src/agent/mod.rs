@@ -5,13 +5,19 @@
 //! the services.
 
 pub mod clock;
-pub mod keeper_client;
 pub mod config;
+pub mod inbox;
 pub mod init;
+pub mod keeper_client;
 pub mod lock;
 pub mod pki;
 pub mod power;
+pub mod publish;
+pub mod run;
+pub mod shell;
 pub mod state;
 pub mod telemetry;
 pub mod transport;
 pub mod work;
+
+pub use run::{AgentError, AgentOptions, run};

@@ -9,4 +9,5 @@ pub mod frame;
 pub mod keys;
 pub mod replay;
 pub mod sessions;
+pub mod sockets;
 pub mod stream;

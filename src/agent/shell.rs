@@ -1,0 +1,608 @@
+//! The engine's thread: one input, all its effects, then the next.
+//!
+//! Nothing here waits for anything but inputs: disks, drivers, streams and people are served by
+//! other threads. Where the clock can't be read, or the engine panics, the thread ends and the
+//! agent with it; the keeper ends the services.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use tokio::sync::{oneshot, watch};
+
+use super::clock::{self, ClockError};
+use super::config::{AgentConfig, Endpoint, PowerMode, endpoints};
+use super::inbox::{Outbox, Told};
+use super::keeper_client::KeeperClient;
+use super::state::writer::StateWriter;
+use super::telemetry::Counters;
+use super::transport::datagram::Refusal;
+use super::transport::frame::{self, Frame, KeptEvent};
+use super::transport::keys::KeyError;
+use super::transport::sessions::{Opened, Sessions};
+use super::transport::sockets::{BUFFER_LENGTH, Sockets};
+use super::transport::stream::Streams;
+use super::work::Work;
+use super::{power, publish};
+use crate::api::kinds::{Arbitration, ClusterSpec};
+use crate::api::names::{PathName, ServerName};
+use crate::engine::Engine;
+use crate::engine::effect::{Change, Effect, Event, PowerAction, WriteError};
+use crate::engine::ids::{ActionId, BootId, Revision};
+use crate::engine::input::{Input, Verdict};
+use crate::engine::message::{Ended, Envelope, Message};
+use crate::engine::model::Objects;
+use crate::engine::time::{Instant, Now};
+use crate::keeper::protocol::Datagram;
+use crate::server::apiserver::Storage;
+
+/// Between two publications while something happens.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
+/// Between two publications while nothing but heartbeats happens.
+const IDLE_PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
+/// Packets read from one socket before the next gets its turn.
+const PACKETS_MAX: usize = 64;
+/// Entries taken from the queue before sockets get their turn.
+const TOLD_MAX: usize = 256;
+/// Between two log lines about dropped packets.
+const REFUSALS_LOGGED: Duration = Duration::from_secs(60);
+
+/// Why the thread ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ShellError {
+    /// The clock.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    /// Waiting failed.
+    #[error("failed to wait for packets: {0}")]
+    Wait(#[from] nix::Error),
+    /// A key could not be made.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The thread that writes the state is gone.
+    #[error("the thread that writes the state has ended")]
+    StateWriter,
+}
+
+/// Everything that the engine's thread owns.
+pub struct Shell {
+    /// Decides.
+    pub engine: Engine,
+    /// This server's name.
+    pub me: ServerName,
+    /// This run.
+    pub boot: BootId,
+    /// What may end this machine.
+    pub power: PowerMode,
+    /// Seals and opens datagrams.
+    pub sessions: Sessions,
+    /// Carry datagrams.
+    pub sockets: Sockets,
+    /// Carry what is too large for them.
+    pub streams: Streams,
+    /// Writes the state.
+    pub writer: StateWriter,
+    /// Runs drivers.
+    pub work: Work,
+    /// Holds the lease.
+    pub keeper: KeeperClient,
+    /// Shows the lease to drivers.
+    pub lease: watch::Sender<Option<Instant>>,
+    /// Serves what is published.
+    pub storage: Arc<Storage>,
+    /// Shows to others where each server is.
+    pub peers: watch::Sender<BTreeMap<ServerName, Endpoint>>,
+    /// Brings inputs.
+    pub outbox: Outbox,
+    /// Counts.
+    pub counters: Arc<Counters>,
+    /// Where peers are while the stored Cluster does not say.
+    pub configured: AgentConfig,
+    /// What is not published yet.
+    pub unpublished: Vec<KeptEvent>,
+}
+
+/// What changes while it runs.
+struct Running {
+    cluster: Option<ClusterSpec>,
+    known: Option<Revision>,
+    /// Peers' addresses were taken in once.
+    addressed: bool,
+    writes: BTreeMap<ActionId, oneshot::Sender<Result<Revision, WriteError>>>,
+    next_write: u64,
+    published: Option<Instant>,
+    changed: bool,
+    refusals_logged: Option<Instant>,
+    refusals: u64,
+    retired: bool,
+}
+
+impl Shell {
+    /// Runs until it is told to retire.
+    ///
+    /// # Errors
+    /// Where it can't go on; the agent must end then.
+    pub fn run(mut self) -> Result<(), ShellError> {
+        let timer = TimerFd::new(
+            ClockId::CLOCK_BOOTTIME,
+            TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
+        )?;
+        let mut running = Running {
+            cluster: None,
+            known: None,
+            addressed: false,
+            writes: BTreeMap::new(),
+            next_write: 0,
+            published: None,
+            changed: true,
+            refusals_logged: None,
+            refusals: 0,
+            retired: false,
+        };
+        self.adopt_cluster(&mut running)?;
+        let present = self.keeper.is_present();
+        self.step(&mut running, Input::Keeper { present })?;
+        while !running.retired {
+            self.read_sockets(&mut running)?;
+            self.read_queue(&mut running)?;
+            let now = clock::boot_time()?;
+            if self.engine.poll_timeout().is_some_and(|due| due <= now) {
+                self.step(&mut running, Input::Timer)?;
+            }
+            self.publish_when_due(&mut running)?;
+            self.wait(&running, &timer)?;
+        }
+        self.publish(&mut running)?;
+        Ok(())
+    }
+
+    fn wait(&self, running: &Running, timer: &TimerFd) -> Result<(), ShellError> {
+        let due = [self.engine.poll_timeout(), Some(publication_due(running))];
+        if let Some(due) = due.into_iter().flatten().min() {
+            // Zero would disarm it.
+            let due = TimeSpec::from_duration(Duration::from_nanos(due.0.max(1)));
+            timer.set(Expiration::OneShot(due), TimerSetTimeFlags::TFD_TIMER_ABSTIME)?;
+        }
+        let readable = |descriptor| PollFd::new(descriptor, PollFlags::POLLIN);
+        let mut waiting: Vec<PollFd<'_>> = self.sockets.descriptors().map(readable).collect();
+        waiting.push(readable(self.outbox.wake().as_fd()));
+        waiting.push(readable(timer.as_fd()));
+        match poll(&mut waiting, PollTimeout::NONE) {
+            Ok(_) | Err(nix::Error::EINTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn read_queue(&mut self, running: &mut Running) -> Result<(), ShellError> {
+        self.outbox.rest();
+        for taken in 0.. {
+            if taken == TOLD_MAX {
+                // There may be more: the descriptor is to say so again.
+                let _ = self.outbox.wake().write(1);
+                break;
+            }
+            let Some(told) = self.outbox.next() else { break };
+            self.on_told(running, told)?;
+        }
+        Ok(())
+    }
+
+    fn on_told(&mut self, running: &mut Running, told: Told) -> Result<(), ShellError> {
+        match told {
+            Told::Input(input) => {
+                self.note_answer(&input);
+                running.changed = true;
+                self.step(running, input)
+            }
+            Told::Frame { from, frame } => self.on_frame(running, None, from, frame),
+            Told::Write { changes, after, reply } => self.on_write(running, changes, after, reply),
+            Told::Configured(config) => {
+                self.power = config.power;
+                self.configured = *config;
+                running.known = None;
+                self.adopt_cluster(running)
+            }
+            Told::Retire => {
+                self.step(running, Input::Retire)?;
+                running.retired = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn on_write(
+        &mut self,
+        running: &mut Running,
+        changes: Vec<Change>,
+        after: Revision,
+        reply: oneshot::Sender<Result<Revision, WriteError>>,
+    ) -> Result<(), ShellError> {
+        running.writes.retain(|_, reply| !reply.is_closed());
+        running.next_write += 1;
+        let id = ActionId(running.next_write);
+        running.writes.insert(id, reply);
+        running.changed = true;
+        self.step(running, Input::Write { id, after, changes })
+    }
+
+    /// Forgets work that has answered.
+    fn note_answer(&mut self, input: &Input) {
+        match input {
+            Input::Verdict { id, .. }
+            | Input::ResourceDone { id, .. }
+            | Input::Checked { id, .. }
+            | Input::ScriptDone { id, .. } => self.work.answered(*id),
+            Input::Timer
+            | Input::Received { .. }
+            | Input::Persisted { .. }
+            | Input::ResourceFailed { .. }
+            | Input::Keeper { .. }
+            | Input::Write { .. }
+            | Input::Retire => {}
+        }
+    }
+
+    /// One input and all its effects.
+    fn step(&mut self, running: &mut Running, input: Input) -> Result<(), ShellError> {
+        let now = clock::now()?;
+        self.engine.handle(now, input);
+        while let Some(effect) = self.engine.poll_effect() {
+            self.execute(running, now, effect)?;
+        }
+        if running.known != Some(self.engine.durable().revision) {
+            running.changed = true;
+            self.adopt_cluster(running)?;
+        }
+        Ok(())
+    }
+
+    fn execute(
+        &mut self,
+        running: &mut Running,
+        now: Now,
+        effect: Effect,
+    ) -> Result<(), ShellError> {
+        match effect {
+            Effect::Persist { id, record } => {
+                if !self.writer.persist(id, record) {
+                    return Err(ShellError::StateWriter);
+                }
+            }
+            Effect::Send { to, to_boot, path, message } => {
+                self.send(&to, to_boot, path.as_ref(), message);
+            }
+            Effect::Lease { until } => {
+                self.keeper.lease(until);
+                self.lease.send_replace(until);
+            }
+            Effect::AskArbiter { id, members, term: _ } => match arbitration(running) {
+                Some(spec) => self.work.verdict(id, spec, members),
+                None => {
+                    let message = "the store holds no Cluster".to_owned();
+                    let verdict = Verdict::Unknown;
+                    let input = Input::Verdict { id, verdict, handover: None, message };
+                    self.engine.handle(now, input);
+                }
+            },
+            Effect::Resource { id, action, context } => self.work.resource(id, action, context),
+            Effect::Check { id, monitor, spec, resource, timeout } => {
+                self.work.check(id, monitor, spec, resource, timeout);
+            }
+            Effect::RecoveryScript { id, monitor, command, timeout } => {
+                self.work.recovery_script(id, monitor, command, timeout);
+            }
+            Effect::Cancel { id } => self.work.cancel(id),
+            Effect::Power { action } => self.end_machine(action),
+            Effect::Event(event) => {
+                running.changed = true;
+                self.on_event(event);
+            }
+            Effect::WriteDone { id, result } => {
+                running.changed = true;
+                if let Some(reply) = running.writes.remove(&id) {
+                    // Who asked may have gone away.
+                    let _ = reply.send(result);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn end_machine(&self, action: PowerAction) {
+        let mode = self.power;
+        // It may take a while, and heartbeats tell the others that services have ended.
+        let thread = std::thread::Builder::new().name("power".into()).spawn(move || {
+            if let Err(error) = power::act(mode, action) {
+                tracing::error!(%error, ?action, "failed to end this machine");
+            }
+        });
+        if let Err(error) = thread {
+            tracing::error!(%error, ?action, "failed to end this machine");
+        }
+    }
+
+    /// An event of this server: kept, told to the others, logged.
+    fn on_event(&mut self, event: Event) {
+        log(&event);
+        let kept = KeptEvent { boot: self.boot, event };
+        if let Ok(bytes) = frame::encode(&Frame::Event(Box::new(kept.clone()))) {
+            let bytes = Bytes::from(bytes);
+            let peers: Vec<ServerName> = self.peers.borrow().keys().cloned().collect();
+            for peer in &peers {
+                self.stream(peer, bytes.clone());
+            }
+        }
+        self.keep(kept);
+    }
+
+    fn keep(&mut self, event: KeptEvent) {
+        self.writer.event(event.clone());
+        self.unpublished.push(event);
+    }
+
+    fn stream(&self, to: &ServerName, bytes: Bytes) {
+        let counters = &self.counters;
+        let sent = self.streams.send(to, bytes);
+        Counters::count(if sent { &counters.streamed } else { &counters.overflowed });
+    }
+
+    fn send(
+        &mut self,
+        to: &ServerName,
+        to_boot: Option<BootId>,
+        path: Option<&PathName>,
+        message: Message,
+    ) {
+        let envelope = Envelope {
+            from: self.me.clone(),
+            boot: self.boot,
+            to: to.clone(),
+            to_boot,
+            message,
+        };
+        let bytes = match frame::encode(&Frame::Engine(Box::new(envelope))) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                tracing::error!(%to, %error, "a message was not sent");
+                return;
+            }
+        };
+        let Some(endpoint) = self.peers.borrow().get(to).cloned() else { return };
+        let names: Vec<PathName> = match path {
+            Some(path) => vec![path.clone()],
+            None => self.sockets.iter().map(|(path, _)| path.clone()).collect(),
+        };
+        for path in names {
+            let Some(address) = endpoint.heartbeat(&path) else { continue };
+            let Some(packet) = self.sessions.seal(to, &bytes) else {
+                self.stream(to, bytes.into());
+                return;
+            };
+            let sent = self.sockets.send(&path, address, &packet).is_ok();
+            let counters = &self.counters;
+            Counters::count(if sent { &counters.sent } else { &counters.send_failed });
+        }
+    }
+
+    fn read_sockets(&mut self, running: &mut Running) -> Result<(), ShellError> {
+        let mut packets = Vec::new();
+        let mut buffer = [0; BUFFER_LENGTH];
+        for (path, socket) in self.sockets.iter() {
+            for _ in 0..PACKETS_MAX {
+                match socket.recv_from(&mut buffer) {
+                    Ok((length, from)) => {
+                        packets.push((path.clone(), from, buffer[..length].to_vec()));
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    // What ICMP said about an earlier packet; the liveness rules notice.
+                    Err(_) => {}
+                }
+            }
+        }
+        for (path, from, mut packet) in packets {
+            let now = clock::boot_time()?;
+            match self.sessions.open(now, &mut packet) {
+                Ok(Opened::Frame { from, stream: _, frame }) => {
+                    Counters::count(&self.counters.received);
+                    self.on_frame(running, Some(path), from, frame)?;
+                }
+                Ok(Opened::Hello { from: peer, reply, proved }) => {
+                    if proved {
+                        tracing::info!(%peer, %path, "a peer's run was proved");
+                    }
+                    self.reply(&path, from, reply);
+                }
+                Ok(Opened::Unproved { from: peer, reply }) => {
+                    tracing::debug!(%peer, %path, "a peer's run is not proved yet");
+                    self.reply(&path, from, reply);
+                }
+                Err(refusal) => self.on_refusal(running, now, from, refusal),
+            }
+        }
+        Ok(())
+    }
+
+    fn reply(&self, path: &PathName, to: std::net::SocketAddr, reply: Option<Vec<u8>>) {
+        let Some(reply) = reply else { return };
+        let sent = self.sockets.send(path, to, &reply).is_ok();
+        Counters::count(if sent { &self.counters.sent } else { &self.counters.send_failed });
+    }
+
+    fn on_refusal(
+        &self,
+        running: &mut Running,
+        now: Instant,
+        from: std::net::SocketAddr,
+        refusal: Refusal,
+    ) {
+        self.counters.refuse(refusal);
+        running.refusals += 1;
+        let due = running.refusals_logged.is_none_or(|at| now.since(at) >= REFUSALS_LOGGED);
+        if due {
+            let count = running.refusals;
+            tracing::warn!(%from, %refusal, count, "packets were dropped");
+            running.refusals_logged = Some(now);
+            running.refusals = 0;
+        }
+    }
+
+    fn on_frame(
+        &mut self,
+        running: &mut Running,
+        path: Option<PathName>,
+        from: ServerName,
+        frame: Frame,
+    ) -> Result<(), ShellError> {
+        match frame {
+            // Nobody speaks for another: the one exception, the keeper, speaks as its server.
+            Frame::Engine(envelope) if envelope.from == from && envelope.to == self.me => {
+                let heartbeat = matches!(envelope.message, Message::Heartbeat(_));
+                running.changed |= !heartbeat && !is_routine(&envelope.message);
+                self.step(running, Input::Received { path, envelope })
+            }
+            Frame::Event(event) if event.event.server == from => {
+                running.changed = true;
+                self.keep(*event);
+                Ok(())
+            }
+            Frame::Engine(_) | Frame::Event(_) => {
+                tracing::warn!(%from, "a message that is not its sender's own was dropped");
+                Ok(())
+            }
+            Frame::Hello(_) | Frame::KeepAlive => Ok(()),
+        }
+    }
+
+    /// Takes in who the servers are and where, from the store, or from `agent.yaml` before that.
+    fn adopt_cluster(&mut self, running: &mut Running) -> Result<(), ShellError> {
+        let durable = self.engine.durable();
+        running.known = Some(durable.revision);
+        running.cluster = stored_cluster(&durable.objects);
+        let mut found = running.cluster.as_ref().map(endpoints).unwrap_or_default();
+        if found.remove(&self.me).is_none() {
+            found = self.configured.first_peers();
+        }
+        if running.addressed && *self.peers.borrow() == found {
+            return Ok(());
+        }
+        running.addressed = true;
+        self.sessions.set_peers(found.keys().cloned())?;
+        self.streams.set_peers(&found);
+        self.peers.send_replace(found);
+        self.give_farewell()
+    }
+
+    /// Gives the keeper what it says to the others when this run is over.
+    fn give_farewell(&self) -> Result<(), ShellError> {
+        let (me, boot) = (&self.me, self.boot);
+        let packets = self.sessions.seal_farewell(|to| {
+            let envelope = Envelope {
+                from: me.clone(),
+                boot,
+                to: to.clone(),
+                to_boot: None,
+                message: Message::Ended(Ended { boot }),
+            };
+            frame::encode(&Frame::Engine(Box::new(envelope))).unwrap_or_default()
+        })?;
+        let peers = self.peers.borrow();
+        let mut datagrams = Vec::new();
+        for (peer, bytes) in packets {
+            let Some(endpoint) = peers.get(&peer) else { continue };
+            for (path, socket) in self.sockets.iter() {
+                let (Ok(source), Some(destination)) =
+                    (socket.local_addr(), endpoint.heartbeat(path))
+                else {
+                    continue;
+                };
+                datagrams.push(Datagram { source, destination, bytes: bytes.clone() });
+            }
+        }
+        drop(peers);
+        self.keeper.farewell(datagrams);
+        Ok(())
+    }
+
+    fn publish_when_due(&mut self, running: &mut Running) -> Result<(), ShellError> {
+        if publication_due(running) <= clock::boot_time()? {
+            self.publish(running)?;
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, running: &mut Running) -> Result<(), ShellError> {
+        running.published = Some(clock::boot_time()?);
+        running.changed = false;
+        let events = std::mem::take(&mut self.unpublished);
+        let observation = self.engine.observe();
+        publish::publish(&self.storage, observation, &self.engine.durable().objects, events);
+        Ok(())
+    }
+}
+
+/// When to publish next.
+fn publication_due(running: &Running) -> Instant {
+    let interval = if running.changed { PUBLISH_INTERVAL } else { IDLE_PUBLISH_INTERVAL };
+    running.published.map_or(Instant(0), |last| last + interval)
+}
+
+/// Whether a message comes all the time and mostly changes nothing that is shown.
+fn is_routine(message: &Message) -> bool {
+    match message {
+        Message::Renew(renew) => renew.orders.is_empty(),
+        Message::Ack(_) => true,
+        Message::Heartbeat(_)
+        | Message::PreVote(_)
+        | Message::PreVoteReply(_)
+        | Message::Propose(_)
+        | Message::Promise(_)
+        | Message::Nack(_)
+        | Message::StoreAppend(_)
+        | Message::StoreSnapshot(_)
+        | Message::StoreAppended(_)
+        | Message::StoreFetch(_)
+        | Message::Report(_)
+        | Message::Ended(_) => false,
+    }
+}
+
+fn arbitration(running: &Running) -> Option<Arbitration> {
+    running.cluster.as_ref().map(|cluster| cluster.arbitration.clone())
+}
+
+/// The spec of the stored Cluster.
+fn stored_cluster(objects: &Objects) -> Option<ClusterSpec> {
+    #[derive(serde::Deserialize)]
+    struct Stored {
+        spec: ClusterSpec,
+    }
+    let (_, object) = objects.iter().find(|(key, _)| key.kind == "Cluster")?;
+    match serde_json::from_str::<Stored>(&object.json) {
+        Ok(stored) => Some(stored.spec),
+        Err(error) => {
+            tracing::error!(%error, "the stored Cluster can't be read");
+            None
+        }
+    }
+}
+
+/// One line for people who read logs instead of events.
+fn log(event: &Event) {
+    use crate::api::catalogue::{self, Language, Severity};
+    let message = catalogue::render(&event.reason, &event.parameters, Language::English);
+    let object = format!("{}/{}", event.object.kind, event.object.name);
+    let (reason, number) = (&event.reason, event.number);
+    match catalogue::lookup(reason).map(|entry| entry.severity) {
+        Some(Severity::Error) => tracing::error!(reason, object, number, "{message}"),
+        Some(Severity::Warning) => tracing::warn!(reason, object, number, "{message}"),
+        Some(Severity::Information) | None => {
+            tracing::info!(reason, object, number, "{message}");
+        }
+    }
+}
