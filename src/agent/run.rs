@@ -14,12 +14,11 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::clock::{self, ClockError};
 use super::config::{AgentConfig, ConfigError, Layout};
-use super::inbox::{Inbox, Outbox, Told, inbox};
+use super::inbox::{Inbox, Told, inbox};
 use super::init::read_bootstrap;
 use super::keeper_client::{KeeperClient, KeeperError, KeeperEvent};
 use super::lock::{AgentLock, LockError};
 use super::pki::{Certificate, PkiError, Tls};
-use super::process::sys::run_in_real_time;
 use super::shell::{Shell, ShellError};
 use super::state::writer::StateWriter;
 use super::state::{Loaded, StateError, StateFile};
@@ -37,15 +36,13 @@ use crate::engine::ids::BootId;
 use crate::engine::input::Input;
 use crate::engine::model::CompileError;
 use crate::engine::time::Instant;
-use crate::keeper::protocol::{Event, Hello, PROTOCOL_VERSION};
+use crate::keeper::protocol::{Event, Hello, VERSION};
 use crate::server::apiserver::Storage;
 
 /// Threads that run drivers, streams and the API: they wait nearly all of the time.
 const WORKERS: usize = 2;
 /// Threads for files and names that may block.
 const BLOCKING_THREADS_MAX: usize = 8;
-/// Place of the engine's thread among those in real time: ahead of everything ordinary.
-const ENGINE_PRIORITY: i32 = 10;
 /// How long the keeper may take to start beside the agent.
 const KEEPER_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two tries to reach it.
@@ -143,9 +140,6 @@ fn run_with(
     std::thread::Builder::new()
         .name("engine".into())
         .spawn(move || {
-            if let Err(error) = run_in_real_time(ENGINE_PRIORITY) {
-                tracing::debug!(%error, "the engine's thread runs with ordinary priority");
-            }
             let result = std::panic::catch_unwind(AssertUnwindSafe(|| shell.run()));
             // Nobody waits any more where the whole process ends.
             let _ = ended.send(result);
@@ -343,7 +337,7 @@ fn connect_keeper(
         None => crate::keeper::socket_path(&options.root),
     };
     let hello =
-        Hello { version: PROTOCOL_VERSION, boot: boot.0, server: config.server.clone() };
+        Hello { version: VERSION, boot: boot.0, server: config.server.clone() };
     let begun = clock::boot_time()?;
     loop {
         match KeeperClient::connect(&path, hello.clone()) {
