@@ -1,4 +1,4 @@
-//! What servers say to each other. Rules and reasons: `docs/safety.md` and ARCHITECTURE.md.
+//! What servers say to each other. Rules and reasons: ARCHITECTURE.md, 5.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
