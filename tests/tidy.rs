@@ -46,7 +46,7 @@ fn relative(path: &Path) -> String {
 
 fn is_test(path: &Path) -> bool {
     let path = relative(path);
-    path.ends_with("tests.rs") || path.contains("/tests/")
+    path.ends_with("tests.rs") || path.starts_with("tests/") || path.contains("/tests/")
 }
 
 /// The file up to its own tests.
@@ -86,7 +86,7 @@ fn imports_run_one_way() {
 #[test]
 fn kinds_engine_and_simulator_are_pure() {
     let forbidden = [
-        "async ", ".await", "tokio", "std::net::Tcp", "std::net::Udp", "std::fs", "std::thread",
+        "async ", ".await", "tokio", "std::net::TcpStream", "std::net::UdpSocket", "std::fs", "std::thread",
         "Mutex", "RwLock", "HashMap", "HashSet", "Instant::now", "SystemTime",
     ];
     let mut findings = Vec::new();
@@ -98,7 +98,7 @@ fn kinds_engine_and_simulator_are_pure() {
             for (number, line) in product(&text).lines().enumerate() {
                 let code = line.split("//").next().unwrap_or(line);
                 for word in forbidden {
-                    if code.contains(word) {
+                    if has_word(code, word) {
                         findings.push(format!(
                             "{}:{}: `{word}` in pure code",
                             relative(&path),
@@ -110,6 +110,14 @@ fn kinds_engine_and_simulator_are_pure() {
         }
     }
     report(findings);
+}
+
+/// Whether a line holds the word and not just a longer one that begins like it.
+fn has_word(code: &str, word: &str) -> bool {
+    code.match_indices(word).any(|(at, _)| {
+        let next = code[at + word.len()..].chars().next();
+        word.ends_with(' ') || next.is_none_or(|next| !next.is_alphanumeric() && next != '_')
+    })
 }
 
 #[test]
@@ -164,7 +172,8 @@ fn tests_do_not_sleep_or_hide() {
     let mut findings = Vec::new();
     for root in ["src", "tests"] {
         for (path, text) in sources(root) {
-            for (number, line) in text.lines().enumerate() {
+            let skipped = if is_test(&path) { 0 } else { product(&text).lines().count() };
+            for (number, line) in text.lines().enumerate().skip(skipped) {
                 if words.iter().any(|word| line.contains(word)) {
                     findings.push(format!("{}:{}: {}", relative(&path), number + 1, line.trim()));
                 }
