@@ -129,12 +129,11 @@ impl Liveness {
             return Vec::new();
         };
         let mut changes = Vec::new();
-        if peer.boot != Some(boot) {
-            if let Some(past) = peer.boot.replace(boot) {
+        if peer.boot != Some(boot)
+            && let Some(past) = peer.boot.replace(boot) {
                 peer.restart(past);
                 changes.push(Change::Restarted(from.clone()));
             }
-        }
         if let Some(path) = path.and_then(|path| peer.paths.get_mut(path)) {
             path.heard = Some(now.instant);
         }
@@ -196,11 +195,10 @@ impl Liveness {
 
     /// A peer named a term that it promised.
     pub fn note_promised(&mut self, from: &ServerName, term: &Term) {
-        if let Some(peer) = self.peers.get_mut(from) {
-            if peer.promised.as_ref().is_none_or(|promised| promised < term) {
+        if let Some(peer) = self.peers.get_mut(from)
+            && peer.promised.as_ref().is_none_or(|promised| promised < term) {
                 peer.promised = Some(term.clone());
             }
-        }
     }
 
     /// Time passed.

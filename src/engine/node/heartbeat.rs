@@ -100,12 +100,11 @@ impl Engine {
             let number = self.event("Server", from.as_str(), "AgentEnded", &about, &[]);
             self.chronicle.remember(&format!("lost/{from}"), number);
         }
-        if let Some(leadership) = &mut self.leadership {
-            if let Some(absent) = leadership.lead.absent.get_mut(from) {
+        if let Some(leadership) = &mut self.leadership
+            && let Some(absent) = leadership.lead.absent.get_mut(from) {
                 absent.ended = Some(boot);
                 leadership.dirty = true;
             }
-        }
         self.on_liveness(changes);
     }
 
@@ -154,11 +153,10 @@ impl Engine {
         for server in &self.model.cluster.servers {
             if server == self.me() {
                 members.insert(server.clone(), self.identity.boot);
-            } else if self.liveness.alive(server) {
-                if let Some(boot) = self.liveness.peer(server).and_then(|peer| peer.boot) {
+            } else if self.liveness.alive(server)
+                && let Some(boot) = self.liveness.peer(server).and_then(|peer| peer.boot) {
                     members.insert(server.clone(), boot);
                 }
-            }
         }
         members
     }

@@ -82,13 +82,13 @@ impl Engine {
         message: &str,
     ) {
         let now = self.now.instant;
-        let asked = match &mut self.proposal {
-            Some(Proposal { arbiter: step @ ArbiterStep::Asked(..), .. }) => match *step {
-                ArbiterStep::Asked(asked, at) if asked == id => Some((step, at)),
-                _ => None,
-            },
-            _ => None,
-        };
+        let asked = self.proposal.as_mut().and_then(|proposal| match proposal.arbiter {
+            ArbiterStep::Asked(asked, at) if asked == id => Some((&mut proposal.arbiter, at)),
+            ArbiterStep::Asked(..)
+            | ArbiterStep::NotAsked
+            | ArbiterStep::Refused(_)
+            | ArbiterStep::Held(..) => None,
+        });
         let Some((step, at)) = asked else {
             self.on_leader_verdict(id, verdict, message);
             return;

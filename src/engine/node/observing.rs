@@ -320,11 +320,10 @@ impl Engine {
     /// A group as a server sees it that does not lead: what it holds itself, else nothing.
     fn own_facts(&self, name: &GroupName) -> GroupFacts {
         let mut facts = GroupFacts::unknown();
-        if let Some(held) = self.groups.holds().remove(name) {
-            if held.phase != GroupPhase::Stopped {
+        if let Some(held) = self.groups.holds().remove(name)
+            && held.phase != GroupPhase::Stopped {
                 facts.holder = super::orders::adopted(self.me().clone(), held);
             }
-        }
         facts
     }
 

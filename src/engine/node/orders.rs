@@ -400,11 +400,10 @@ impl Engine {
         let Some(leadership) = &mut self.leadership else {
             return;
         };
-        if let Some(orders) = leadership.orders.get_mut(from) {
-            if orders.get(group).is_some_and(|order| order.id <= held.order) {
+        if let Some(orders) = leadership.orders.get_mut(from)
+            && orders.get(group).is_some_and(|order| order.id <= held.order) {
                 orders.remove(group);
             }
-        }
         let key = (group.clone(), from.clone());
         if let Some(id) = leadership.surplus.get(&key) {
             if held.order >= *id && held.phase == GroupPhase::Stopped {
@@ -483,11 +482,10 @@ impl Engine {
             }
         });
         let ran = Ran { server: server.to_string(), failover: failover.or(known.failover.clone()) };
-        if ran != known {
-            if let Ok(json) = serde_json::to_string(&ran) {
+        if ran != known
+            && let Ok(json) = serde_json::to_string(&ran) {
                 self.write_intent(Ran::key(group), Some(json));
             }
-        }
     }
 }
 

@@ -326,11 +326,10 @@ impl Engine {
         }
         let me = self.me().clone();
         let revision = self.durable.revision;
-        if let Some(flight) = &mut self.store.in_flight {
-            if flight.append.revision <= revision {
+        if let Some(flight) = &mut self.store.in_flight
+            && flight.append.revision <= revision {
                 flight.persisted.insert(me);
             }
-        }
         self.try_commit();
     }
 
@@ -353,11 +352,10 @@ impl Engine {
             self.event("Server", from.as_str(), "StoreBehind", &parameters, &[]);
         }
         self.store.members.insert(from.clone(), appended.revision);
-        if let Some(flight) = &mut self.store.in_flight {
-            if appended.revision >= flight.append.revision {
+        if let Some(flight) = &mut self.store.in_flight
+            && appended.revision >= flight.append.revision {
                 flight.persisted.insert(from.clone());
             }
-        }
         self.send_snapshot_if_behind(from);
         self.try_commit();
     }
@@ -368,11 +366,10 @@ impl Engine {
             return;
         };
         let members = &leadership.lead.members;
-        if let Some(flight) = &self.store.in_flight {
-            if !members.keys().all(|name| flight.persisted.contains(name)) {
+        if let Some(flight) = &self.store.in_flight
+            && !members.keys().all(|name| flight.persisted.contains(name)) {
                 return;
             }
-        }
         let revision = self.durable.revision;
         if let Some(flight) = self.store.in_flight.take() {
             for name in flight.persisted {
