@@ -443,3 +443,6 @@ fn deliver(inbox: &Inbox) -> Deliver {
     })
 }
 
+
+#[cfg(test)]
+mod tests;
