@@ -14,6 +14,7 @@ mod checkers;
 mod clock;
 mod disk;
 mod drivers;
+mod engine_node;
 mod faults;
 mod keeper;
 mod net;
@@ -31,7 +32,7 @@ pub use faults::{Fault, FaultKind, both_ways, links};
 pub use net::Storm;
 pub use node::{Birth, GroupSeen, Node, Seen};
 pub use options::{ArbiterKind, Options, Profile};
-pub use schedule::{Failed, Passed, play, play_twice};
+pub use schedule::{Failed, Passed, play, play_options, play_twice};
 pub use trace::Detail;
 pub use world::World;
 

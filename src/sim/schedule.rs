@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use super::checkers::{Invariant, Violation};
 use super::node::Node;
@@ -45,7 +46,15 @@ impl fmt::Display for Failed {
 ///
 /// Where a rule is broken; the schedule is then played again to tell its story.
 pub fn play<N: Node>(seed: u64) -> Result<Passed, Box<Failed>> {
-    let options = Options::draw(seed);
+    play_options::<N>(Options::draw(seed))
+}
+
+/// Plays a schedule.
+///
+/// # Errors
+///
+/// Where a rule is broken; the schedule is then played again to tell its story.
+pub fn play_options<N: Node>(options: Options) -> Result<Passed, Box<Failed>> {
     play_with::<N>(&options, Detail::Outline).or_else(|_| {
         match play_with::<N>(&options, Detail::Lines) {
             Err((violation, story)) => Err(Box::new(Failed { options, violation, story })),
@@ -104,6 +113,9 @@ fn play_with<N: Node>(options: &Options, detail: Detail) -> Result<Passed, (Viol
     }
 }
 
+/// How often somebody looks whether a starting cluster is online.
+const LOOK: Duration = Duration::from_millis(100);
+
 fn phases<N: Node>(world: &mut World<N>) -> Result<(), Violation> {
     if world.options.profile == Profile::Rough {
         world.stir();
@@ -112,9 +124,13 @@ fn phases<N: Node>(world: &mut World<N>) -> Result<(), Violation> {
     }
     // Nothing may move once all is online: so everything is online before anything happens.
     let bound = world.options.recovery_bound();
-    if !world.run_until(bound, |world| world.settled())? {
-        let text = format!("a cluster without faults is not online within {bound:?}");
-        return Err(Violation::new(Invariant::I3, world.now(), text));
+    let end = world.now() + bound;
+    while !world.settled() {
+        if world.now() >= end {
+            let text = format!("a cluster without faults is not online within {bound:?}");
+            return Err(Violation::new(Invariant::I3, world.now(), text));
+        }
+        world.run_for(LOOK)?;
     }
     world.stir();
     world.run_for(world.options.turbulence)?;

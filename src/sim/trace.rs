@@ -48,6 +48,15 @@ impl Trace {
         self.hash
     }
 
+    /// One event that nobody wants to read.
+    pub fn quiet(&mut self, at: TrueTime, kind: u64, text: impl FnOnce() -> String) {
+        self.mix(at.0);
+        self.mix(kind);
+        if self.detail == Detail::Content {
+            text().bytes().for_each(|byte| self.mix(u64::from(byte)));
+        }
+    }
+
     /// One event; `text` is only made where it is wanted.
     pub fn event(&mut self, at: TrueTime, kind: u64, text: impl FnOnce() -> String) {
         self.mix(at.0);

@@ -41,6 +41,8 @@ const SPINS_MAX: u32 = 1000;
 enum Happening {
     /// A node's time-out.
     Wake { server: usize, boot: BootId },
+    /// A peer's run has answered a question: from now on its packets count.
+    Prove { server: usize, boot: BootId, peer: usize, peer_boot: BootId },
     /// A packet arrives; `stream`: it needs its path still.
     Arrive { to: usize, path: usize, stream: bool, envelope: Box<Envelope> },
     /// The oldest write is on disk.
@@ -123,6 +125,9 @@ struct Agent<N> {
     wake: Option<TrueTime>,
     spins: u32,
     led: Option<Term>,
+    /// The run of each peer's agent that has proved to be the present one: the transport drops
+    /// packets of any other.
+    proved: Vec<Option<BootId>>,
 }
 
 /// One server.
@@ -401,9 +406,16 @@ impl<N: Node> World<N> {
         machine.keeper.farewells.clear();
         let present = !machine.keeper.down;
         let node = N::start(birth, machine.clock.now(self.now));
-        let waiting = VecDeque::new();
-        machine.agent =
-            Some(Agent { node, boot, stalled: false, waiting, wake: None, spins: 0, led: None });
+        machine.agent = Some(Agent {
+            node,
+            boot,
+            stalled: false,
+            waiting: VecDeque::new(),
+            wake: None,
+            spins: 0,
+            led: None,
+            proved: vec![None; self.names.len()],
+        });
         let name = &machine.name;
         self.trace.milestone(self.now, 2, || format!("agent of {name} starts as {boot}"));
         self.feed(server, Input::Keeper { present })
@@ -435,6 +447,13 @@ impl<N: Node> World<N> {
         let machine = &self.machines[self.leader()?];
         let agent = machine.agent.as_ref()?;
         Some(agent.node.seen(machine.clock.now(self.now)))
+    }
+
+    /// Members of the leader's view.
+    #[must_use]
+    pub fn members(&self) -> Vec<ServerName> {
+        let agent = self.leader().and_then(|leader| self.machines[leader].agent.as_ref());
+        agent.map(|agent| agent.node.members()).unwrap_or_default()
     }
 
     /// Servers on which anything of a group runs.

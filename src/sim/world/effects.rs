@@ -27,7 +27,7 @@ impl<N: Node> World<N> {
         let name = &self.names[server];
         match &effect {
             Effect::Send { message: Message::Heartbeat(_), .. } => {
-                self.trace.event(self.now, 10 + server as u64, || format!("{name} {effect:?}"));
+                self.trace.quiet(self.now, 10 + server as u64, || format!("{effect:?}"));
             }
             Effect::Send { to, path, message, .. } => {
                 let text = || format!("{name} -> {to} {path:?} {}", brief(message));

@@ -6,7 +6,7 @@ use super::{Happening, World};
 use crate::engine::effect::PowerAction;
 use crate::engine::ids::{ActionId, BootId, Term};
 use crate::engine::input::{CheckResult, Input, Verdict};
-use crate::engine::message::Envelope;
+use crate::engine::message::{Envelope, Message};
 use crate::engine::time::Instant;
 use crate::sim::brief::brief;
 use crate::sim::checkers::Violation;
@@ -22,6 +22,10 @@ impl<N: Node> World<N> {
         };
         match happening {
             Happening::Wake { server, boot } => self.wake(server, boot),
+            Happening::Prove { server, boot, peer, peer_boot } => {
+                self.prove(server, boot, peer, peer_boot);
+                Ok(())
+            }
             Happening::Arrive { to, path, stream, envelope } => {
                 self.arrive(to, path, stream, envelope)
             }
@@ -75,6 +79,7 @@ impl<N: Node> World<N> {
     fn held_back(&mut self, happening: Happening) -> Option<Happening> {
         let server = match &happening {
             Happening::Wake { server, .. }
+            | Happening::Prove { server, .. }
             | Happening::Arrive { to: server, .. }
             | Happening::Disk { server, .. }
             | Happening::Work { server, .. }
@@ -142,16 +147,51 @@ impl<N: Node> World<N> {
     ) -> Result<(), Violation> {
         let name = &self.names[to];
         let from = &envelope.from;
-        if stream {
-            let sender = self.names.iter().position(|name| name == from).unwrap_or(to);
-            if !self.network.stream_open(sender, to, path) {
-                return Ok(());
-            }
+        let sender = self.names.iter().position(|name| name == from).unwrap_or(to);
+        if stream && !self.network.stream_open(sender, to, path) {
+            return Ok(());
+        }
+        let Some(agent) = self.machines[to].agent.as_ref() else { return Ok(()) };
+        if agent.proved[sender] != Some(envelope.boot) {
+            let (boot, peer_boot) = (agent.boot, envelope.boot);
+            self.ask_for_proof(to, boot, sender, peer_boot, path);
+            return Ok(());
         }
         let kind = 70 + to as u64;
-        self.trace.event(self.now, kind, || format!("{name} <- {from} {}", brief(&envelope.message)));
+        let text = || format!("{name} <- {from} {}", brief(&envelope.message));
+        if matches!(envelope.message, Message::Heartbeat(_)) {
+            self.trace.quiet(self.now, kind, text);
+        } else {
+            self.trace.event(self.now, kind, text);
+        }
         let path = (!stream).then(|| self.paths[path].clone());
         self.feed(to, Input::Received { path, envelope })
+    }
+
+    /// A packet of an unknown run: it counts once that run has answered a question, which takes a
+    /// round trip and somebody who lives.
+    fn ask_for_proof(
+        &mut self,
+        server: usize,
+        boot: BootId,
+        peer: usize,
+        peer_boot: BootId,
+        path: usize,
+    ) {
+        let [there, _] = self.network.datagram(server, peer, path);
+        let [back, _] = self.network.datagram(peer, server, path);
+        if let (Some(there), Some(back)) = (there, back) {
+            self.after(there + back, Happening::Prove { server, boot, peer, peer_boot });
+        }
+    }
+
+    fn prove(&mut self, server: usize, boot: BootId, peer: usize, peer_boot: BootId) {
+        let machine = &self.machines[peer];
+        let lives = machine.frozen.is_none()
+            && machine.agent.as_ref().is_some_and(|agent| agent.boot == peer_boot && !agent.stalled);
+        if let Some(agent) = self.machines[server].agent.as_mut().filter(|a| a.boot == boot && lives) {
+            agent.proved[peer] = Some(peer_boot);
+        }
     }
 
     fn disk_done(&mut self, server: usize, boot: BootId) -> Result<(), Violation> {

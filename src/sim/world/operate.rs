@@ -130,6 +130,10 @@ impl<N: Node> World<N> {
     fn unsettled(&self, seen: &Seen) -> Vec<String> {
         let mut problems: Vec<String> =
             seen.out.iter().map(|server| format!("{server} is out")).collect();
+        let members = self.members();
+        if members.len() != self.names.len() {
+            problems.push(format!("the view has only {members:?}"));
+        }
         for index in 0..self.options.groups {
             let group = GroupName::from(setup::group_name(index));
             let Some(group_seen) = seen.groups.get(&group) else {

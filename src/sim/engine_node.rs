@@ -1,0 +1,47 @@
+//! The engine as a node of the simulated world.
+
+use super::node::{Birth, Node, Seen};
+use crate::api::names::ServerName;
+use crate::engine::effect::Effect;
+use crate::engine::ids::{Revision, Term};
+use crate::engine::input::Input;
+use crate::engine::model::Objects;
+use crate::engine::Engine;
+use crate::engine::time::{Instant, Now};
+
+impl Node for Engine {
+    fn start(birth: Birth, now: Now) -> Self {
+        match Engine::new(birth.identity, birth.durable, now) {
+            Ok(engine) => engine,
+            Err(error) => panic!("the simulated manifest does not compile: {error}"),
+        }
+    }
+
+    fn handle(&mut self, now: Now, input: Input) {
+        Engine::handle(self, now, input);
+    }
+
+    fn poll_effect(&mut self) -> Option<Effect> {
+        Engine::poll_effect(self)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        Engine::poll_timeout(self)
+    }
+
+    fn leads(&self) -> Option<Term> {
+        self.leading().then(|| self.view().map(|view| view.term.clone())).flatten()
+    }
+
+    fn members(&self) -> Vec<ServerName> {
+        self.view().map(|view| view.members.clone()).unwrap_or_default()
+    }
+
+    fn store(&self) -> (Revision, &Objects) {
+        (self.durable().revision, &self.durable().objects)
+    }
+
+    fn seen(&self, _: Now) -> Seen {
+        Seen::default()
+    }
+}

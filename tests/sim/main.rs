@@ -1,0 +1,3 @@
+//! Seeded schedules of whole clusters, and scenarios, on the simulator.
+
+mod schedules;
