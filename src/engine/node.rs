@@ -30,7 +30,7 @@ use super::membership::proposal::{PreVoteRound, Proposal};
 use super::membership::support::Support;
 use super::membership::view::{Lease, View};
 use super::message::{Message, SelfFence};
-use super::model::{CompileError, Model, compile};
+use super::model::{Arbiter, CompileError, Model, compile};
 use super::observe::Since;
 use super::recovery::Monitors;
 use super::time::{Instant, Now};
@@ -71,6 +71,8 @@ pub struct Engine {
     retired: bool,
     /// A final action took this server out: it takes part no more in this run.
     out_of_service: bool,
+    /// The arbiter asked is exclusive, whatever its type says.
+    exclusive: bool,
     /// The lease's end was carried out, and no renewal came since.
     isolated: bool,
     /// Members of the last view followed or led.
@@ -148,6 +150,7 @@ impl Engine {
             keeper: None,
             retired: false,
             out_of_service: false,
+            exclusive: false,
             isolated: false,
             last_members: Vec::new(),
             orders_taken: BTreeMap::new(),
@@ -170,6 +173,25 @@ impl Engine {
         engine.read_intents();
         engine.adopt_model();
         Ok(engine)
+    }
+
+    /// The arbiter that is asked is a lease, whatever its type says: for the simulator, as long as
+    /// no type of arbiter is one.
+    pub fn assume_exclusive_arbiter(&mut self) {
+        self.exclusive = true;
+        let mut model = (*self.model).clone();
+        model.cluster.arbiter = self.arbiter_in_force(model.cluster.arbiter);
+        self.model = Arc::new(model);
+        self.adopt_model();
+    }
+
+    fn arbiter_in_force(&self, arbiter: Arbiter) -> Arbiter {
+        match arbiter {
+            Arbiter::External { exclusive } => {
+                Arbiter::External { exclusive: exclusive || self.exclusive }
+            }
+            Arbiter::Majority | Arbiter::None => arbiter,
+        }
     }
 
     /// Takes one input.

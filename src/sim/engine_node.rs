@@ -1,6 +1,7 @@
 //! The engine as a node of the simulated world.
 
-use super::node::{Birth, Node, Seen};
+use super::node::{Birth, GroupSeen, Node, Seen};
+use crate::api::kinds::ServerState;
 use crate::api::names::ServerName;
 use crate::engine::effect::Effect;
 use crate::engine::ids::{Revision, Term};
@@ -12,7 +13,12 @@ use crate::engine::time::{Instant, Now};
 impl Node for Engine {
     fn start(birth: Birth, now: Now) -> Self {
         match Engine::new(birth.identity, birth.durable, now) {
-            Ok(engine) => engine,
+            Ok(mut engine) => {
+                if birth.exclusive {
+                    engine.assume_exclusive_arbiter();
+                }
+                engine
+            }
             Err(error) => panic!("the simulated manifest does not compile: {error}"),
         }
     }
@@ -41,7 +47,15 @@ impl Node for Engine {
         (self.durable().revision, &self.durable().objects)
     }
 
-    fn seen(&self, _: Now) -> Seen {
-        Seen::default()
+    fn seen(&mut self) -> Seen {
+        let observation = self.observe();
+        let groups = observation.groups.into_iter().map(|(name, status)| {
+            let server = status.server.as_deref().map(ServerName::from);
+            (name, GroupSeen { state: status.state, server, message: status.message })
+        });
+        let out = observation.servers.into_iter().filter(|(_, status)| {
+            status.state == ServerState::Out
+        });
+        Seen { groups: groups.collect(), out: out.map(|(name, _)| name).collect() }
     }
 }

@@ -31,6 +31,8 @@ pub struct GroupSeen {
     pub state: GroupState,
     /// The server it is granted to.
     pub server: Option<ServerName>,
+    /// Why.
+    pub message: String,
 }
 
 /// What a leader says.
@@ -59,5 +61,5 @@ pub trait Node: Sized {
     /// Its store.
     fn store(&self) -> (Revision, &Objects);
     /// What it says of groups and servers.
-    fn seen(&self, now: Now) -> Seen;
+    fn seen(&mut self) -> Seen;
 }

@@ -77,7 +77,7 @@ impl<const LEASE: bool> Node for Greedy<LEASE> {
         (Revision(1), &self.objects)
     }
 
-    fn seen(&self, _: Now) -> Seen {
+    fn seen(&mut self) -> Seen {
         Seen::default()
     }
 }

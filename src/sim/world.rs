@@ -303,7 +303,7 @@ impl<N: Node> World<N> {
     pub fn run_until(
         &mut self,
         limit: Duration,
-        mut holds: impl FnMut(&Self) -> bool,
+        mut holds: impl FnMut(&mut Self) -> bool,
     ) -> Result<bool, Violation> {
         let end = self.now + limit;
         loop {
@@ -443,10 +443,9 @@ impl<N: Node> World<N> {
 
     /// What the leader says.
     #[must_use]
-    pub fn seen(&self) -> Option<Seen> {
-        let machine = &self.machines[self.leader()?];
-        let agent = machine.agent.as_ref()?;
-        Some(agent.node.seen(machine.clock.now(self.now)))
+    pub fn seen(&mut self) -> Option<Seen> {
+        let leader = self.leader()?;
+        Some(self.machines[leader].agent.as_mut()?.node.seen())
     }
 
     /// Members of the leader's view.

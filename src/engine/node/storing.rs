@@ -410,7 +410,8 @@ impl Engine {
         // Objects are validated before they are written; a text that does not compile all the same
         // leaves the last spec in force.
         match compile(&self.durable.objects) {
-            Ok(model) => {
+            Ok(mut model) => {
+                model.cluster.arbiter = self.arbiter_in_force(model.cluster.arbiter);
                 self.model = Arc::new(model);
                 self.adopt_model();
             }

@@ -122,7 +122,7 @@ impl<N: Node> World<N> {
     /// Whether every automatic group is online on one allowed server, as the leader says and as it
     /// physically is.
     #[must_use]
-    pub fn settled(&self) -> bool {
+    pub fn settled(&mut self) -> bool {
         self.seen().is_some_and(|seen| self.unsettled(&seen).is_empty())
     }
 
