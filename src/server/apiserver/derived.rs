@@ -140,9 +140,18 @@ fn derived_uid(origin: &str, name: &str) -> String {
     uid(bytes)
 }
 
-/// Sixteen bytes in the form of a uid (version 8: made by a rule of our own).
-pub(super) fn uid(mut bytes: [u8; 16]) -> String {
-    bytes[6] = (bytes[6] & 0x0f) | 0x80;
+/// Sixteen bytes in the form of a uid made by a rule of our own (version 8).
+pub(super) fn uid(bytes: [u8; 16]) -> String {
+    formatted(bytes, 0x80)
+}
+
+/// Sixteen random bytes in the form of a uid (version 4).
+pub(super) fn random_uid(bytes: [u8; 16]) -> String {
+    formatted(bytes, 0x40)
+}
+
+fn formatted(mut bytes: [u8; 16], version: u8) -> String {
+    bytes[6] = (bytes[6] & 0x0f) | version;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])

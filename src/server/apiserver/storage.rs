@@ -6,12 +6,14 @@
 //! Never forgets a change silently: who asks for what is no longer kept is told so (410).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{derived, event};
+use crate::api::kinds::ClusterSpec;
 use crate::api::names::ServerName;
 use crate::engine::effect::{Change, Event};
 use crate::engine::ids::{BootId, Revision};
@@ -229,11 +231,6 @@ impl Storage {
         self.newest.subscribe()
     }
 
-    /// The store's revision that is served.
-    pub(super) fn revision(&self) -> Revision {
-        self.read_state().revision
-    }
-
     /// One object.
     pub(super) fn get(&self, key: &ObjectKey) -> Option<Served> {
         self.read_state().objects.get(key).cloned()
@@ -255,6 +252,23 @@ impl Storage {
         let state = self.read_state();
         let stored = state.objects.iter().filter(|(_, served)| served.stored.is_some());
         stored.map(|(key, served)| (key.clone(), served.base.clone())).collect()
+    }
+
+    /// Where the API of a server is, as the Cluster says.
+    pub(super) fn addresses(&self, server: &str) -> Vec<SocketAddr> {
+        let state = self.read_state();
+        let clusters = state.of_kind("Cluster").map(|(_, served)| served.value());
+        let specs = clusters.filter_map(|value| {
+            serde_json::from_value::<ClusterSpec>(value["spec"].clone()).ok()
+        });
+        specs
+            .flat_map(|spec| spec.servers)
+            .filter(|known| known.name == server)
+            .flat_map(|known| {
+                let port = known.api_port;
+                known.addresses.into_values().map(move |address| SocketAddr::new(address, port))
+            })
+            .collect()
     }
 
     /// Whether a watch could resume from this version.
