@@ -204,7 +204,15 @@ impl Tls {
                 .with_client_cert_verifier(verifier)
                 .with_single_cert(chain.clone(), key()?)?)
         };
-        let mut api = server(verifier.clone())?;
+        // Load balancers ask without a certificate whether the API lives; all else is refused there.
+        let callers = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
+            .allow_unauthenticated()
+            .build()
+            .map_err(|error| PkiError::Read {
+                what: "the authority's certificate",
+                reason: error.to_string(),
+            })?;
+        let mut api = server(callers)?;
         api.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let peers = server(Arc::new(DatelessClient(verifier)))?;
         let servers = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
