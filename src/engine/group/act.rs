@@ -297,13 +297,7 @@ impl Group {
     }
 
     /// A probe found it active.
-    fn on_found(
-        &mut self,
-        desk: &mut Desk,
-        name: &ResourceName,
-        belief: Belief,
-        message: String,
-    ) {
+    fn on_found(&mut self, desk: &mut Desk, name: &ResourceName, belief: Belief, message: String) {
         match belief {
             Belief::Unknown(Doubt::StartFailed | Doubt::Remains) => {
                 if let Some(instance) = self.instances.get_mut(name) {

@@ -10,7 +10,7 @@ mod plan;
 mod show;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(in crate::engine) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -147,8 +147,7 @@ impl Groups {
         };
         self.doubtful = false;
         for (name, group_model) in &model.groups {
-            let group =
-                self.groups.entry(name.clone()).or_insert_with(|| Group::new(name.clone()));
+            let group = self.groups.entry(name.clone()).or_insert_with(|| Group::new(name.clone()));
             group.on_model(group_model, belief);
         }
         self.settle_all(now);
@@ -158,8 +157,7 @@ impl Groups {
     /// Groups that are not ordered since are held under them.
     pub fn remember(&mut self, now: Now, orders: &BTreeMap<GroupName, GrantId>) {
         for (name, order) in orders {
-            let group =
-                self.groups.entry(name.clone()).or_insert_with(|| Group::new(name.clone()));
+            let group = self.groups.entry(name.clone()).or_insert_with(|| Group::new(name.clone()));
             group.remembered = Some(order.clone());
             group.settle(&mut self.desk, now);
         }

@@ -18,9 +18,8 @@ impl Group {
     /// Makes what is shown anew; a change raises the version, a new phase is told.
     pub fn show(&mut self, desk: &mut Desk, model: Option<&GroupModel>, now: Now) {
         let unwanted = plan::unwanted(self, model);
-        let held = self
-            .phase(model, &unwanted)
-            .map(|phase| Held { order: self.order_id(desk), phase });
+        let held =
+            self.phase(model, &unwanted).map(|phase| Held { order: self.order_id(desk), phase });
         let report = match &held {
             Some(_) => self.report(&unwanted, now),
             None => BTreeMap::new(),
@@ -74,9 +73,7 @@ impl Group {
             Goal::Stop | Goal::Isolated if self.certainly_stopped() => {
                 self.order.is_some().then_some(GroupPhase::Stopped)
             }
-            Goal::Stop | Goal::Isolated => {
-                Some(self.stop_failed().unwrap_or(GroupPhase::Stopping))
-            }
+            Goal::Stop | Goal::Isolated => Some(self.stop_failed().unwrap_or(GroupPhase::Stopping)),
             Goal::Run => Some(
                 self.stop_failed()
                     .or_else(|| self.failed())
@@ -119,18 +116,12 @@ impl Group {
         }
     }
 
-    fn running(
-        &self,
-        model: Option<&GroupModel>,
-        unwanted: &BTreeSet<ResourceName>,
-    ) -> GroupPhase {
+    fn running(&self, model: Option<&GroupModel>, unwanted: &BTreeSet<ResourceName>) -> GroupPhase {
         let Some(model) = model else { return GroupPhase::Starting };
         let kept_down = self.instances.iter().find(|(_, instance)| instance.held_down);
-        let settled = self.instances.iter().all(|(name, instance)| {
-            match unwanted.contains(name) {
-                true => instance.certainly_absent(),
-                false => instance.belief == Belief::Active,
-            }
+        let settled = self.instances.iter().all(|(name, instance)| match unwanted.contains(name) {
+            true => instance.certainly_absent(),
+            false => instance.belief == Belief::Active,
         });
         let complete = model
             .resources
@@ -205,9 +196,7 @@ impl Group {
                 Belief::Active if !unwanted.contains(name) => Some(ActivityState::Active),
                 Belief::Active | Belief::Unknown(_) => Some(ActivityState::Changing),
                 // On its way back: it was active under this order and nothing keeps it down.
-                Belief::Absent
-                    if instance.was_active && !failed && !kept_down.contains(name) =>
-                {
+                Belief::Absent if instance.was_active && !failed && !kept_down.contains(name) => {
                     Some(ActivityState::Changing)
                 }
                 Belief::Absent => None,

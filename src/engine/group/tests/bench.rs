@@ -7,8 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::api::kinds::{
-    ApplyChanges, Automation, PartitionAction, ResourceSpec, ResourceState,
-    ReturnPolicy,
+    ApplyChanges, Automation, PartitionAction, ResourceSpec, ResourceState, ReturnPolicy,
 };
 use crate::api::names::{GroupName, ResourceName, ServerName};
 use crate::api::timing::Timing;
@@ -29,8 +28,7 @@ pub fn model(resources: &[(&str, Value)]) -> Model {
         let spec = spec(members);
         let depends_on = spec.depends_on.iter().flatten().map(|n| n.as_str().into()).collect();
         let generation = members.get("generation").and_then(Value::as_i64).unwrap_or(1);
-        let model =
-            ResourceModel { spec: Arc::new(spec), depends_on, deleting: false, generation };
+        let model = ResourceModel { spec: Arc::new(spec), depends_on, deleting: false, generation };
         (ResourceName::from(*name), model)
     });
     let group = GroupModel {
@@ -157,8 +155,13 @@ impl Bench {
 
     pub fn order_because(&mut self, action: OrderAction, reason: OrderReason) -> Vec<String> {
         self.sequence += 1;
-        let order =
-            Order { group: GROUP.into(), id: order_id(self.sequence), action, reason, previous: None };
+        let order = Order {
+            group: GROUP.into(),
+            id: order_id(self.sequence),
+            action,
+            reason,
+            previous: None,
+        };
         self.groups.on_order(self.now, &order);
         self.drain()
     }

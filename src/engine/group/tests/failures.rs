@@ -56,7 +56,8 @@ fn a_start_without_an_answer_is_decided_by_the_probe() {
 fn a_failure_without_failovers_does_what_the_spec_says() {
     let spec = |on_failure: &str| json!({"activation": {"failovers": 0, "onFailure": on_failure}});
     let start = |on_failure: &str| {
-        let resources = [("a", spec(on_failure)), ("b", json!({"dependsOn": ["a"]})), ("c", json!({}))];
+        let resources =
+            [("a", spec(on_failure)), ("b", json!({"dependsOn": ["a"]})), ("c", json!({}))];
         let mut bench = Bench::new(model(&resources));
         bench.order(OrderAction::Run);
         bench.done("c", active());
@@ -91,7 +92,8 @@ fn a_failed_activation_is_not_repeated_by_a_new_leader_but_by_a_new_start() {
 #[test]
 fn a_command_that_ends_is_restarted_in_place_within_its_window() {
     let exec = json!({"command": ["/bin/a"], "restarts": 2, "restartWindow": "60s"});
-    let mut bench = Bench::online(model(&[("a", json!({"exec": exec})), ("b", json!({"dependsOn": ["a"]}))]));
+    let mut bench =
+        Bench::online(model(&[("a", json!({"exec": exec})), ("b", json!({"dependsOn": ["a"]}))]));
     for _ in 0..2 {
         assert_eq!(bench.failed("a"), ["probe a"]);
         assert_eq!(bench.done("a", Outcome::Absent), ["start a"]);

@@ -1,6 +1,6 @@
 //! Orders, outcomes and what comes of them, driven by hand: per input the list of effects.
 
-mod bench;
+pub mod bench;
 mod every_outcome;
 mod failures;
 mod orders;
