@@ -1,0 +1,250 @@
+//! One machine: namespaces and a control group around a first process.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::run;
+
+/// What the first process does: `$1` is the machine's name, `$2` its disk, `$3` its programs.
+const FIRST_PROCESS: &str = r#"
+set -e
+mount -t tmpfs -o mode=755 tmpfs /run
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+mount -t tmpfs -o mode=755 tmpfs /usr/local/bin
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mkdir /sys/fs/cgroup/init
+echo $$ > /sys/fs/cgroup/init/cgroup.procs
+mount -t tmpfs -o mode=755 tmpfs "$2/run"
+for program in "$3"/*; do [ -e "$program" ] && ln -s "$program" /usr/local/bin/; done
+hostname "$1"
+ip link set lo up
+echo ready
+read -r line
+[ "$line" = keep ] && exec sleep infinity
+"#;
+
+/// A machine that is on.
+pub struct Machine {
+    name: String,
+    disk: PathBuf,
+    cgroup: PathBuf,
+    /// Outside its PID namespace.
+    first: Pid,
+    outer: Child,
+    input: Option<ChildStdin>,
+}
+
+impl Machine {
+    /// Switches it on. Its disk is a folder that outlives it.
+    pub fn start(name: &str, folder: &Path, cgroups: &Path) -> Result<Self> {
+        let disk = folder.join(name);
+        let cgroup = cgroups.join(name);
+        let programs = folder.join("programs");
+        for path in [&disk.join("run"), &disk.join("log"), &cgroup, &programs] {
+            fs::create_dir_all(path).with_context(|| format!("failed to make {path:?}"))?;
+        }
+        let mut outer = Command::new("sh")
+            .args(["-c", "echo $$ > \"$1/cgroup.procs\"; shift; exec \"$@\"", "sh"])
+            .arg(&cgroup)
+            .args(["unshare", "--pid", "--fork", "--mount", "--mount-proc", "--net", "--uts"])
+            .args(["--ipc", "--cgroup", "sh", "-c", FIRST_PROCESS, name, name])
+            .args([&disk, &programs])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("failed to run unshare")?;
+        let input = outer.stdin.take();
+        let mut output = outer.stdout.take().context("the machine's output is a pipe")?;
+        let mut ready = [0; 6];
+        let started = output.read_exact(&mut ready);
+        let first = first_child(&outer);
+        let mut machine =
+            Self { name: name.to_owned(), disk, cgroup, first: first?, outer, input };
+        if started.is_err() {
+            machine.kill();
+            anyhow::bail!("machine {name} did not start; its first process said why above");
+        }
+        Ok(machine)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its first process, as seen from outside.
+    pub fn first_process(&self) -> Pid {
+        self.first
+    }
+
+    /// Its disk: what `--root` names there.
+    pub fn disk(&self) -> &Path {
+        &self.disk
+    }
+
+    /// Takes the calling thread into its network.
+    pub fn enter_network(&self) -> Result<()> {
+        enter_network(self.first)
+    }
+
+    /// Runs a program there to its end.
+    pub fn run(&self, program: &[&str]) -> Result<String> {
+        run(Command::new("nsenter").args(self.nsenter()).args(program))
+    }
+
+    /// Starts a program there that goes on; what it says goes to its log.
+    pub fn start_service(&self, name: &str, program: &[&str]) -> Result<Service> {
+        let cgroup = self.cgroup.join(name);
+        fs::create_dir_all(&cgroup)?;
+        let log = self.disk.join("log").join(format!("{name}.log"));
+        let file = File::options().append(true).create(true).open(&log)?;
+        let child = Command::new("sh")
+            .args(["-c", "echo $$ > \"$1/cgroup.procs\"; shift; exec nsenter \"$@\"", "sh"])
+            .arg(&cgroup)
+            .args(self.nsenter())
+            .args(program)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .with_context(|| format!("failed to start {name} on {}", self.name))?;
+        Ok(Service { name: format!("{name} on {}", self.name), cgroup, child, log })
+    }
+
+    fn nsenter(&self) -> [String; 5] {
+        let target = self.first.to_string();
+        ["--target".into(), target, "--all".into(), "--wd=/".into(), "--".into()]
+    }
+
+    /// Leaves it on when this process ends.
+    pub fn keep(&mut self) -> Result<()> {
+        let Some(mut input) = self.input.take() else { return Ok(()) };
+        input.write_all(b"keep\n").with_context(|| format!("failed to keep {}", self.name))
+    }
+
+    /// Ends every process there at once, and returns when they are gone.
+    pub fn kill(&mut self) {
+        // Already gone is as good as killed.
+        let _ = kill(self.first, Signal::SIGKILL);
+        let _ = self.outer.wait();
+        remove_cgroup(&self.cgroup);
+    }
+}
+
+/// A program that goes on.
+pub struct Service {
+    name: String,
+    cgroup: PathBuf,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Service {
+    /// Its process, as seen from outside.
+    pub fn pid(&self) -> Result<Pid> {
+        let outer = i32::try_from(self.child.id())?;
+        let processes = fs::read_to_string(self.cgroup.join("cgroup.procs"))?;
+        let parent = |pid: i32| parent_of(pid) == Some(outer);
+        processes
+            .lines()
+            .filter_map(|line| line.parse().ok())
+            .find(|pid| parent(*pid))
+            .map(Pid::from_raw)
+            .with_context(|| format!("{} does not run{}", self.name, self.last_words()))
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        kill(self.pid()?, signal).with_context(|| format!("failed to signal {}", self.name))
+    }
+
+    /// An error where it has ended by itself.
+    pub fn check(&mut self) -> Result<()> {
+        let ended = self.child.try_wait()?;
+        let status = ended.map(|status| status.to_string()).unwrap_or_default();
+        ensure!(ended.is_none(), "{} ended: {status}{}", self.name, self.last_words());
+        Ok(())
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> Result<()> {
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// The last lines of its log.
+    fn last_words(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(12).collect();
+        let mut words = format!("; {} ends with", self.log.display());
+        for line in lines.iter().rev() {
+            words.push_str("\n    ");
+            words.push_str(line);
+        }
+        words
+    }
+}
+
+/// Takes the calling thread into the network of a process.
+pub fn enter_network(of: Pid) -> Result<()> {
+    let namespace = File::open(format!("/proc/{of}/ns/net"))
+        .with_context(|| format!("process {of} has ended"))?;
+    setns(namespace, CloneFlags::CLONE_NEWNET).context("failed to enter a network namespace")
+}
+
+/// Where control groups of version 2 can be made: where they are mounted, else in `folder`.
+pub fn cgroup_hierarchy(folder: &Path) -> Result<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts")?;
+    for mount in mounts.lines() {
+        let mut fields = mount.split(' ').skip(1);
+        if let (Some(place), Some("cgroup2")) = (fields.next(), fields.next()) {
+            return Ok(place.into());
+        }
+    }
+    let place = folder.join("cgroup");
+    fs::create_dir_all(&place)?;
+    run(Command::new("mount").args(["-t", "cgroup2", "cgroup2"]).arg(&place))
+        .context("control groups of version 2 are needed, and could not be mounted")?;
+    Ok(place)
+}
+
+/// Ends what is left in a control group and removes it with all below it.
+pub fn remove_cgroup(cgroup: &Path) {
+    let _ = fs::write(cgroup.join("cgroup.kill"), "1");
+    let children = fs::read_dir(cgroup).into_iter().flatten().flatten();
+    for child in children.filter(|child| child.path().is_dir()) {
+        remove_cgroup(&child.path());
+    }
+    // What was killed leaves its group a moment later; a group that stays is cleared next time.
+    for _ in 0..100 {
+        match fs::remove_dir(cgroup) {
+            Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            Ok(()) | Err(_) => break,
+        }
+    }
+}
+
+fn first_child(of: &Child) -> Result<Pid> {
+    let outer = i32::try_from(of.id())?;
+    fs::read_dir("/proc")?
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .find(|pid| parent_of(*pid) == Some(outer))
+        .map(Pid::from_raw)
+        .context("failed to make the machine's namespaces; unshare said why above")
+}
+
+fn parent_of(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The program's name, in parentheses, may hold anything.
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
