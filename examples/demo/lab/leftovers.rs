@@ -62,15 +62,10 @@ fn end_listed(folder: &Path) -> Result<()> {
         }
     }
     let name = folder.file_name().context("the folder has a name")?;
-    let own = folder.join("cgroup");
-    for hierarchy in [Path::new("/sys/fs/cgroup"), Path::new("/sys/fs/cgroup/unified"), &own] {
-        let cgroup = hierarchy.join(name);
-        if cgroup.join("cgroup.procs").exists() {
-            remove_cgroup(&cgroup);
-        }
-    }
-    if own.join("cgroup.procs").exists() {
-        run(Command::new("umount").arg("--lazy").arg(&own))?;
+    let mounted = folder.join("cgroup");
+    if mounted.join("cgroup.procs").exists() {
+        remove_cgroup(&mounted.join(name));
+        run(Command::new("umount").arg("--lazy").arg(&mounted))?;
     }
     if folder.exists() {
         fs::remove_dir_all(folder)

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -50,6 +50,7 @@ impl Machine {
         for path in [&disk.join("run"), &disk.join("log"), &cgroup, &programs] {
             fs::create_dir_all(path).with_context(|| format!("failed to make {path:?}"))?;
         }
+        let log = disk.join("log/first-process.log");
         let mut outer = Command::new("sh")
             .args(["-c", "echo $$ > \"$1/cgroup.procs\"; shift; exec \"$@\"", "sh"])
             .arg(&cgroup)
@@ -58,18 +59,19 @@ impl Machine {
             .args([&disk, &programs])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(File::create(&log)?)
             .spawn()
             .context("failed to run unshare")?;
         let input = outer.stdin.take();
         let mut output = outer.stdout.take().context("the machine's output is a pipe")?;
         let mut ready = [0; 6];
         let started = output.read_exact(&mut ready);
-        let first = first_child(&outer);
-        let mut machine =
-            Self { name: name.to_owned(), disk, cgroup, first: first?, outer, input };
+        let failed = || format!("machine {name} did not start{}", last_words(&log));
+        let first = first_child(&outer).with_context(failed)?;
+        let mut machine = Self { name: name.to_owned(), disk, cgroup, first, outer, input };
         if started.is_err() {
             machine.kill();
-            anyhow::bail!("machine {name} did not start; its first process said why above");
+            bail!(failed());
         }
         Ok(machine)
     }
@@ -104,18 +106,24 @@ impl Machine {
         let cgroup = self.cgroup.join(name);
         fs::create_dir_all(&cgroup)?;
         let log = self.disk.join("log").join(format!("{name}.log"));
-        let file = File::options().append(true).create(true).open(&log)?;
-        let child = Command::new("sh")
+        let mut child = Command::new("sh")
             .args(["-c", "echo $$ > \"$1/cgroup.procs\"; shift; exec nsenter \"$@\"", "sh"])
             .arg(&cgroup)
             .args(self.nsenter())
+            .args(["sh", "-c", "echo; exec >> \"$1\" 2>&1; shift; exec \"$@\"", "sh"])
+            .arg(&log)
             .args(program)
             .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
+            .stdout(Stdio::piped())
+            .stderr(File::options().append(true).create(true).open(&log)?)
             .spawn()
             .with_context(|| format!("failed to start {name} on {}", self.name))?;
-        Ok(Service { name: format!("{name} on {}", self.name), cgroup, child, log })
+        let name = format!("{name} on {}", self.name);
+        let mut output = child.stdout.take().context("its output is a pipe")?;
+        output
+            .read_exact(&mut [0])
+            .with_context(|| format!("failed to start {name}{}", last_words(&log)))?;
+        Ok(Service { name, cgroup, child, log })
     }
 
     fn nsenter(&self) -> [String; 5] {
@@ -157,7 +165,7 @@ impl Service {
             .filter_map(|line| line.parse().ok())
             .find(|pid| parent(*pid))
             .map(Pid::from_raw)
-            .with_context(|| format!("{} does not run{}", self.name, self.last_words()))
+            .with_context(|| format!("{} does not run{}", self.name, last_words(&self.log)))
     }
 
     /// Sends it a signal.
@@ -169,7 +177,7 @@ impl Service {
     pub fn check(&mut self) -> Result<()> {
         let ended = self.child.try_wait()?;
         let status = ended.map(|status| status.to_string()).unwrap_or_default();
-        ensure!(ended.is_none(), "{} ended: {status}{}", self.name, self.last_words());
+        ensure!(ended.is_none(), "{} ended: {status}{}", self.name, last_words(&self.log));
         Ok(())
     }
 
@@ -178,18 +186,18 @@ impl Service {
         self.child.wait()?;
         Ok(())
     }
+}
 
-    /// The last lines of its log.
-    fn last_words(&self) -> String {
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().rev().take(12).collect();
-        let mut words = format!("; {} ends with", self.log.display());
-        for line in lines.iter().rev() {
-            words.push_str("\n    ");
-            words.push_str(line);
-        }
-        words
+/// The last lines of a log, for the end of a message.
+fn last_words(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().take(12).collect();
+    let mut words = format!("; {} ends with", log.display());
+    for line in lines.iter().rev() {
+        words.push_str("\n    ");
+        words.push_str(line);
     }
+    words
 }
 
 /// Takes the calling thread into the network of a process.
@@ -199,15 +207,8 @@ pub fn enter_network(of: Pid) -> Result<()> {
     setns(namespace, CloneFlags::CLONE_NEWNET).context("failed to enter a network namespace")
 }
 
-/// Where control groups of version 2 can be made: where they are mounted, else in `folder`.
-pub fn cgroup_hierarchy(folder: &Path) -> Result<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mounts")?;
-    for mount in mounts.lines() {
-        let mut fields = mount.split(' ').skip(1);
-        if let (Some(place), Some("cgroup2")) = (fields.next(), fields.next()) {
-            return Ok(place.into());
-        }
-    }
+/// Mounts control groups of version 2 in `folder`, whatever else of them is mounted elsewhere.
+pub fn mount_cgroups(folder: &Path) -> Result<PathBuf> {
     let place = folder.join("cgroup");
     fs::create_dir_all(&place)?;
     run(Command::new("mount").args(["-t", "cgroup2", "cgroup2"]).arg(&place))
@@ -240,7 +241,7 @@ fn first_child(of: &Child) -> Result<Pid> {
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .find(|pid| parent_of(*pid) == Some(outer))
         .map(Pid::from_raw)
-        .context("failed to make the machine's namespaces; unshare said why above")
+        .context("unshare ended")
 }
 
 fn parent_of(pid: i32) -> Option<i32> {

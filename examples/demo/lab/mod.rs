@@ -14,7 +14,7 @@ use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, bail};
 
-pub use machine::{Machine, Service};
+pub use machine::{Machine, Service, enter_network};
 pub use network::{Port, Switch};
 
 use leftovers::Leftovers;
@@ -37,7 +37,7 @@ impl Lab {
         }
         let folder = folder(name);
         let mut leftovers = Leftovers::clear(&folder)?;
-        let cgroup = machine::cgroup_hierarchy(&folder)?.join(format!("stead-{name}"));
+        let cgroup = machine::mount_cgroups(&folder)?.join(format!("stead-{name}"));
         fs::create_dir_all(&cgroup).context("failed to make a control group for the lab")?;
         let machine = Machine::start("switch", &folder, &cgroup)?;
         leftovers.add(&machine)?;

@@ -1,6 +1,7 @@
 //! The switch: a machine with a bridge for each network.
 
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -44,7 +45,7 @@ impl Switch {
         let cable = cable(machine.name(), network);
         run(Command::new("ip")
             .args(["link", "add", &cable, "netns", &self.machine.first_process().to_string()])
-            .args(["type", "veth", "peer", "name", network])
+            .args(["type", "veth", "peer", "name", network, "address", &mac(address)?])
             .args(["netns", &machine.first_process().to_string()]))?;
         self.batch(&format!("link set {cable} master {network} up\n"))?;
         let commands = format!("address add {address} dev {network}\nlink set {network} up\n");
@@ -82,6 +83,14 @@ impl Switch {
     fn batch_with(&self, commands: &str, options: &[&str]) -> Result<()> {
         batch_with(&self.machine, commands, options)
     }
+}
+
+/// A machine's network card keeps its address when the machine is switched off and on: others
+/// remember it.
+fn mac(address: &str) -> Result<String> {
+    let ip: Ipv4Addr = address.split('/').next().unwrap_or_default().parse()?;
+    let [a, b, c, d] = ip.octets();
+    Ok(format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}"))
 }
 
 fn cable(machine: &str, network: &str) -> String {
