@@ -1,10 +1,216 @@
-//! x
+//! `make demo`: three servers on this machine, two faults and a planned move, and what a client
+//! saw of them.
+//!
+//! Each server has namespaces of its own and is set up as an administrator would do it: `stead
+//! init`, a keeper, an agent, `stead apply`. HAProxy stands in front and asks the probe ports; a
+//! client opens a connection every 10 ms; a recorder asks every server directly, every 5 ms,
+//! whether two serve at once.
+
+mod api;
 mod balancer;
 mod client;
+mod cluster;
 mod lab;
+mod manifest;
+mod plays;
 mod recorder;
+mod split;
+mod timeline;
 mod web;
 
-fn main() -> anyhow::Result<()> {
-    web::serve("0.0.0.0:8080")
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+
+use cluster::Cluster;
+use lab::Lab;
+use plays::{Play, Stage};
+use split::{Span, Split};
+
+/// Name of the demo's lab: what it leaves behind is found by it.
+const LAB: &str = "demo";
+
+/// Starts three servers on this machine, plays two faults and a planned move, and shows what a
+/// client saw of them.
+#[derive(Debug, Parser)]
+#[command(name = "demo")]
+struct Arguments {
+    /// Leave the cluster running, and print things to try.
+    #[arg(long)]
+    keep: bool,
+    /// Write the figures to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Play everything so often; the figures are those of the median run.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    runs: u32,
+    /// End a cluster that was left running, and do nothing else.
+    #[arg(long)]
+    stop: bool,
+    /// The manifests to play with.
+    #[arg(long, value_name = "FOLDER", default_value = "manifests/quickstart")]
+    manifests: PathBuf,
+    /// The program to play with; by default the one that was built with this one.
+    #[arg(long, value_name = "PROGRAM")]
+    stead: Option<PathBuf>,
+}
+
+/// The application of the demo, where this program is called `web`.
+#[derive(Debug, Parser)]
+#[command(name = "web")]
+struct WebArguments {
+    /// Address and port.
+    #[arg(long)]
+    listen: String,
+}
+
+fn main() -> Result<()> {
+    let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    if called.file_name().is_some_and(|name| name == "web") {
+        return web::serve(&WebArguments::parse().listen);
+    }
+    let arguments = Arguments::parse();
+    if arguments.stop {
+        return Lab::clear(LAB);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        // Dropping the demo's future ends its machines.
+        tokio::select! {
+            result = demo(&arguments) => result,
+            _ = interrupt.recv() => anyhow::bail!("interrupted; everything has been cleared away"),
+            _ = terminate.recv() => anyhow::bail!("terminated; everything has been cleared away"),
+        }
+    })
+}
+
+async fn demo(arguments: &Arguments) -> Result<()> {
+    let stead = match &arguments.stead {
+        Some(stead) => stead.clone(),
+        None => sibling("stead")?,
+    };
+    ensure!(stead.exists(), "{} is not there: cargo build makes it", stead.display());
+    println!("starting three servers with {}", arguments.manifests.display());
+    let cluster = Cluster::start(LAB, &stead, &arguments.manifests).await?;
+    let mut stage = Stage::new(cluster).await?;
+    stage.cluster().apply()?;
+
+    let mut figures = Figures::default();
+    for run in 1..=arguments.runs {
+        if arguments.runs > 1 {
+            println!("\nrun {run} of {}", arguments.runs);
+        }
+        figures.server_lost.push(stage.play(Play::ServerLost).await?);
+        figures.agent_lost.push(stage.play(Play::AgentLost).await?);
+        figures.planned_move.push(stage.play(Play::PlannedMove).await?);
+    }
+    let record = stage.record();
+    figures.print();
+    println!(
+        "two active: {} of {} rounds ({} discarded: the machine was too busy to ask at once)",
+        record.dual.len(),
+        record.rounds,
+        record.discarded
+    );
+    if let Some(file) = &arguments.json {
+        let text = serde_json::to_string_pretty(&figures.json(&stage)?)?;
+        fs::write(file, text + "\n")
+            .with_context(|| format!("failed to write {}", file.display()))?;
+    }
+    ensure!(record.dual.is_empty(), "two servers answered at once: {:?}", record.dual);
+    let cluster = stage.into_cluster();
+    if arguments.keep {
+        print_things_to_try(&cluster, &stead);
+        cluster.keep()?;
+    }
+    Ok(())
+}
+
+/// What was measured, a split a run.
+#[derive(Default)]
+struct Figures {
+    server_lost: Vec<Split>,
+    agent_lost: Vec<Split>,
+    planned_move: Vec<Split>,
+}
+
+impl Figures {
+    fn print(&self) {
+        println!();
+        for (name, runs) in [
+            ("server lost", &self.server_lost),
+            ("agent lost", &self.agent_lost),
+            ("planned move", &self.planned_move),
+        ] {
+            let Some(median) = Split::median(runs) else { continue };
+            let mut own: Vec<Span> = runs.iter().map(|split| split.overhead).collect();
+            own.sort_unstable();
+            let spread = match runs.len() {
+                1 => String::new(),
+                many => format!(
+                    "   ({many} runs; ours: median {}, worst {})",
+                    own[(many - 1) / 2],
+                    own[many - 1]
+                ),
+            };
+            println!("{name:<13} {median}{spread}");
+        }
+    }
+
+    fn json(&self, stage: &Stage) -> Result<Value> {
+        let median = |runs: &[Split]| Split::median(runs).context("everything was played");
+        let planned = median(&self.planned_move)?;
+        let cluster = stage.cluster();
+        let mut servers = Vec::new();
+        for server in &cluster.manifest().servers {
+            servers.push(json!({
+                "name": server.name,
+                "address": server.address()?,
+                "pids": cluster.pids(&server.name)?,
+            }));
+        }
+        Ok(json!({
+            "serverLost": median(&self.server_lost)?.json(),
+            "agentLost": median(&self.agent_lost)?.json(),
+            "plannedMove": {
+                "outageMs": planned.outage.milliseconds(),
+                "overheadMs": planned.overhead.milliseconds(),
+            },
+            "dualActiveSamples": stage.record().dual.len(),
+            "heartbeatTimeoutMs": u64::try_from(cluster.manifest().timeout.as_millis())?,
+            "kubeconfig": cluster.kubeconfig(),
+            "servers": servers,
+        }))
+    }
+}
+
+fn print_things_to_try(cluster: &Cluster, stead: &Path) {
+    let group = &cluster.manifest().group;
+    let stead = stead.display();
+    println!(
+        "
+the cluster goes on; things to try:
+  export KUBECONFIG={}
+  kubectl get fg
+  kubectl describe fg {group}
+  {stead} status
+  {stead} why {group}
+  {stead} group move {group}
+  kubectl get events -w
+make demo ARGS=--stop ends it",
+        cluster.kubeconfig().display()
+    );
+}
+
+/// A program that was built into the folder above this one's.
+fn sibling(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let folder = own.ancestors().nth(2).context("this program lies in a target folder")?;
+    Ok(folder.join(name))
 }

@@ -119,20 +119,21 @@ async fn round(targets: &[Target]) -> Result<Option<Round>> {
         early.push(futures_util::poll!(question));
     }
     let breath = boot_time()?.since(asked);
-    let answers = join_all(questions.into_iter().zip(early).map(async |(question, early)| {
-        match early {
+    let answers =
+        join_all(questions.into_iter().zip(early).map(async |(question, early)| match early {
             std::task::Poll::Ready(answer) => answer,
             std::task::Poll::Pending => timeout(PATIENCE, question).await.unwrap_or(false),
-        }
-    }))
-    .await;
+        }))
+        .await;
     if breath > BREATH_MAX {
         return Ok(None);
     }
     let mut answers = answers.into_iter();
     let answered = targets
         .iter()
-        .filter(|target| answers.by_ref().take(target.ports.len()).fold(false, |any, one| any | one))
+        .filter(|target| {
+            answers.by_ref().take(target.ports.len()).fold(false, |any, one| any | one)
+        })
         .map(|target| target.name.clone())
         .collect();
     Ok(Some(Round { asked, answered }))
@@ -170,7 +171,8 @@ mod tests {
     #[tokio::test]
     async fn two_that_were_started_by_hand_are_noticed() -> Result<()> {
         let mut lab = Lab::new("test-recorder")?;
-        let port = |number| Port { network: "lan1", address: format!("10.77.0.{number}/24") };
+        let port =
+            |number| Port { network: "lan1".into(), address: format!("10.77.0.{number}/24") };
         for number in 1..=3 {
             lab.start(&format!("vm{number}"), &[port(number)])?;
         }

@@ -55,7 +55,8 @@ pub fn serve(listen: &str) -> Result<()> {
         TcpListener::bind(listen).with_context(|| format!("failed to listen on {listen}"))?;
     let body = Answer { server, started, listening: boot_time()? }.body();
     let length = body.len();
-    let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    let answer =
+        format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
     for stream in listener.incoming().flatten() {
         let answer = answer.clone();
         thread::spawn(move || reply(stream, &answer));
@@ -77,8 +78,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_as_it_was_written() {
-        let answer =
-            Answer { server: "vm1".into(), started: Instant(1), listening: Instant(2) };
+        let answer = Answer { server: "vm1".into(), started: Instant(1), listening: Instant(2) };
         let text = format!("HTTP/1.1 200 OK\r\nx: y\r\n\r\n{}", answer.body());
         assert_eq!(Answer::parse(&text), Some(answer));
         assert_eq!(Answer::parse("HTTP/1.1 503 No\r\n\r\nvm1 started 1 listening 2"), None);

@@ -43,11 +43,7 @@ impl FakeHost {
                 serve(stream, &kept);
             }
         });
-        let hello = Hello {
-            version: VERSION,
-            boot: 1,
-            server: "node1".into(),
-        };
+        let hello = Hello { version: VERSION, boot: 1, server: "node1".into() };
         let keeper = KeeperClient::connect(&path, hello).expect("the keeper");
         let (lease, receiver) = watch::channel(Some(Instant(u64::MAX)));
         let host = Host {
@@ -60,12 +56,7 @@ impl FakeHost {
             clock: || clock::boot_time().expect("boot time"),
             supervisors: Arc::default(),
         };
-        Self {
-            host,
-            lease,
-            addresses,
-            _folder: folder,
-        }
+        Self { host, lease, addresses, _folder: folder }
     }
 
     /// What the engine would tell the driver of a resource.
@@ -75,13 +66,7 @@ impl FakeHost {
             resource: "resource".into(),
             spec: Arc::new(serde_json::from_value(spec).expect("a resource")),
             generation: 1,
-            order: GrantId {
-                term: Term {
-                    number: 1,
-                    proposer: "node1".into(),
-                },
-                sequence: 1,
-            },
+            order: GrantId { term: Term { number: 1, proposer: "node1".into() }, sequence: 1 },
             reason: OrderReason::Startup,
             home: true,
             previous: None,
@@ -93,11 +78,7 @@ impl FakeHost {
 fn serve(mut stream: UnixStream, addresses: &Mutex<BTreeSet<Address>>) {
     let mut ports: BTreeMap<String, Vec<TcpListener>> = BTreeMap::new();
     while let Ok(Call { id, request }) = read_frame(&mut stream) {
-        let result = answer(
-            request,
-            &mut ports,
-            &mut addresses.lock().expect("no panic"),
-        );
+        let result = answer(request, &mut ports, &mut addresses.lock().expect("no panic"));
         if id != 0 && write_frame(&mut stream, &Answer::Reply { id, result }).is_err() {
             break;
         }
@@ -114,23 +95,15 @@ fn answer(
             return Ok(Reply::Welcome(Welcome {
                 version: VERSION,
                 pid: std::process::id(),
-                containment: Containment::ProcessGroups {
-                    reason: "a test".into(),
-                },
+                containment: Containment::ProcessGroups { reason: "a test".into() },
                 lease_expired: false,
             }));
         }
-        Request::OpenPort {
-            name,
-            addresses,
-            port,
-        } => {
+        Request::OpenPort { name, addresses, port } => {
             let open = |address| TcpListener::bind(SocketAddr::new(address, port));
             let opened = addresses.into_iter().map(open).collect::<Result<_, _>>();
-            let taken = |error: std::io::Error| Fault::PortTaken {
-                port,
-                holder: error.to_string(),
-            };
+            let taken =
+                |error: std::io::Error| Fault::PortTaken { port, holder: error.to_string() };
             ports.insert(name, opened.map_err(taken)?);
         }
         Request::ClosePort { name } => {

@@ -44,10 +44,7 @@ impl Peer {
             Some(rest) => format!("nsenter --target {pid} --net {rest}"),
             None => command,
         };
-        let output = Command::new("sh")
-            .args(["-c", &command])
-            .output()
-            .expect("sh starts");
+        let output = Command::new("sh").args(["-c", &command]).output().expect("sh starts");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command}: {errors}");
         String::from_utf8_lossy(&output.stdout).into_owned()

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
@@ -57,6 +58,10 @@ impl Machine {
             .args(["unshare", "--pid", "--fork", "--mount", "--mount-proc", "--net", "--uts"])
             .args(["--ipc", "--cgroup", "sh", "-c", FIRST_PROCESS, name, name])
             .args([&disk, &programs])
+            // What `power: Namespace` may end.
+            .env("STEAD_NAMESPACE", "1")
+            // Ctrl-C is for the demo, which then ends its machines.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(File::create(&log)?)
@@ -91,11 +96,6 @@ impl Machine {
         &self.disk
     }
 
-    /// Takes the calling thread into its network.
-    pub fn enter_network(&self) -> Result<()> {
-        enter_network(self.first)
-    }
-
     /// Runs a program there to its end.
     pub fn run(&self, program: &[&str]) -> Result<String> {
         run(Command::new("nsenter").args(self.nsenter()).args(program))
@@ -113,6 +113,7 @@ impl Machine {
             .args(["sh", "-c", "echo; exec >> \"$1\" 2>&1; shift; exec \"$@\"", "sh"])
             .arg(&log)
             .args(program)
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::options().append(true).create(true).open(&log)?)

@@ -13,7 +13,7 @@ use super::run;
 #[derive(Clone, Debug)]
 pub struct Port {
     /// The network, and the interface's name on the machine.
-    pub network: &'static str,
+    pub network: String,
     /// The machine's address there, with the length of its prefix.
     pub address: String,
 }
@@ -21,7 +21,7 @@ pub struct Port {
 /// Networks, and who is plugged in.
 pub struct Switch {
     machine: Machine,
-    networks: Vec<&'static str>,
+    networks: Vec<String>,
 }
 
 impl Switch {
@@ -40,7 +40,7 @@ impl Switch {
         let Port { network, address } = port;
         if !self.networks.contains(network) {
             self.batch(&format!("link add {network} type bridge\nlink set {network} up\n"))?;
-            self.networks.push(network);
+            self.networks.push(network.clone());
         }
         let cable = cable(machine.name(), network);
         run(Command::new("ip")
@@ -71,7 +71,7 @@ impl Switch {
 
     /// Takes a machine's ports down, as its power goes.
     pub fn go_dark(&self, machine: &str) -> Result<()> {
-        let down = |network| format!("link set {} down\n", cable(machine, network));
+        let down = |network: &String| format!("link set {} down\n", cable(machine, network));
         let commands: String = self.networks.iter().map(|network| down(network)).collect();
         self.batch_with(&commands, &["-force"])
     }

@@ -6,8 +6,8 @@ use super::*;
 
 fn ports(number: u8) -> [Port; 2] {
     [
-        Port { network: "lan1", address: format!("10.77.0.{number}/24") },
-        Port { network: "lan2", address: format!("10.78.0.{number}/24") },
+        Port { network: "lan1".into(), address: format!("10.77.0.{number}/24") },
+        Port { network: "lan2".into(), address: format!("10.78.0.{number}/24") },
     ]
 }
 
@@ -43,7 +43,10 @@ fn a_machine_has_its_own_name_run_folder_and_processes_and_keeps_its_disk() -> R
     lab.start("vm1", &[])?;
     let machine = lab.machine("vm1")?;
     assert_eq!(machine.run(&["hostname"])?.trim(), "vm1");
-    assert_eq!(machine.run(&["sh", "-c", "ls /run | grep -v mount; kill -0 1; echo $?"])?.trim(), "0");
+    assert_eq!(
+        machine.run(&["sh", "-c", "ls /run | grep -v mount; kill -0 1; echo $?"])?.trim(),
+        "0"
+    );
     let disk = machine.disk().to_owned();
     fs::write(disk.join("kept"), "")?;
     machine.run(&["touch", &format!("{}/run/gone", disk.display())])?;

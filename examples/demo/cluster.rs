@@ -1,0 +1,222 @@
+//! Three servers in the lab, with keeper and agent, as an administrator would set them up.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use stead::api::kinds::{GroupState, ServerState};
+
+use crate::api::{ClusterApi, expect, until};
+use crate::balancer::{self, Backend};
+use crate::lab::{self, Lab, Service};
+use crate::manifest::{Manifest, ServerEntry};
+use crate::recorder::Target;
+
+/// The machine of balancer and client.
+pub const CLIENT: &str = "client";
+/// Where the balancer listens there.
+pub const FRONT: u16 = 8000;
+/// Where the application listens on each server.
+const APPLICATION: u16 = 8080;
+/// The client's place in the servers' networks, and that of the machine that all this runs on.
+const CLIENT_HOST: u8 = 253;
+const HOST: u8 = 254;
+/// How long a cluster may take to be whole.
+const WHOLE: Duration = Duration::from_secs(60);
+
+/// The cluster of the demo.
+pub struct Cluster {
+    lab: Lab,
+    stead: PathBuf,
+    manifests: PathBuf,
+    manifest: Manifest,
+    services: BTreeMap<String, Services>,
+    balancer: Option<Service>,
+    kubeconfig: PathBuf,
+    api: ClusterApi,
+}
+
+struct Services {
+    keeper: Service,
+    agent: Service,
+}
+
+impl Cluster {
+    /// Makes the machines, and starts the cluster on them.
+    pub async fn start(name: &str, stead: &Path, manifests: &Path) -> Result<Self> {
+        let manifest = Manifest::read(manifests)?;
+        let mut lab = Lab::new(name)?;
+        let made = lab.folder().join("init");
+        lab::run(
+            Command::new(stead)
+                .args(["init", "--power", "Namespace", "--filename"])
+                .arg(manifests)
+                .arg("--out")
+                .arg(&made),
+        )?;
+        let programs = lab.folder().join("programs");
+        fs::create_dir_all(&programs)?;
+        std::os::unix::fs::symlink(std::env::current_exe()?, programs.join("web"))?;
+        for server in &manifest.servers {
+            let disk = lab.folder().join(&server.name);
+            fs::rename(made.join(&server.name), &disk)
+                .with_context(|| format!("`stead init` made nothing for {}", server.name))?;
+            lab.start(&server.name, &server.ports())?;
+        }
+        let first = manifest.servers.first().context("the manifest has servers")?;
+        lab.start(CLIENT, &[first.neighbour(CLIENT_HOST)?])?;
+        lab.connect_host(&format!("stead-{name}"), &first.neighbour(HOST)?)?;
+        let kubeconfig = made.join("admin.kubeconfig");
+        let api = ClusterApi::new(&kubeconfig).await?;
+        let mut cluster = Self {
+            lab,
+            stead: stead.to_owned(),
+            manifests: manifests.to_owned(),
+            manifest,
+            services: BTreeMap::new(),
+            balancer: None,
+            kubeconfig,
+            api,
+        };
+        for server in cluster.manifest.servers.clone() {
+            cluster.start_services(&server.name)?;
+        }
+        cluster.balancer = Some(cluster.start_balancer()?);
+        Ok(cluster)
+    }
+
+    fn start_balancer(&self) -> Result<Service> {
+        let backend = |server: &ServerEntry| {
+            Ok(Backend { name: server.name.clone(), address: server.address()?.to_string() })
+        };
+        let backends: Vec<_> = self.manifest.servers.iter().map(backend).collect::<Result<_>>()?;
+        let on = self.lab.machine(CLIENT)?;
+        balancer::start(on, &backends, FRONT, APPLICATION, self.manifest.probe_port)
+    }
+
+    fn start_services(&mut self, server: &str) -> Result<()> {
+        let keeper = self.start_service(server, "keeper")?;
+        let agent = self.start_service(server, "agent")?;
+        self.services.insert(server.to_owned(), Services { keeper, agent });
+        Ok(())
+    }
+
+    fn start_service(&self, server: &str, name: &str) -> Result<Service> {
+        let machine = self.lab.machine(server)?;
+        let (stead, root) = (self.stead.to_string_lossy(), machine.disk().to_string_lossy());
+        machine.start_service(name, &[&*stead, name, "--root", &*root])
+    }
+
+    /// Applies the manifest again, as anybody would.
+    pub fn apply(&self) -> Result<()> {
+        self.stead(&["apply", "--filename", &self.manifests.to_string_lossy()]).map(drop)
+    }
+
+    /// Runs the command as an administrator would.
+    pub fn stead(&self, arguments: &[&str]) -> Result<String> {
+        lab::run(Command::new(&self.stead).args(arguments).env("KUBECONFIG", &self.kubeconfig))
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The API.
+    pub fn api(&self) -> &ClusterApi {
+        &self.api
+    }
+
+    /// The admin's kubeconfig.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// The first process of the client's machine.
+    pub fn client_machine(&self) -> Result<Pid> {
+        Ok(self.lab.machine(CLIENT)?.first_process())
+    }
+
+    /// What the recorder asks.
+    pub fn targets(&self) -> Result<Vec<Target>> {
+        let target = |server: &ServerEntry| {
+            let address = server.address()?;
+            let ports = [APPLICATION, self.manifest.probe_port];
+            let ports = ports.map(|port| SocketAddr::new(address, port)).to_vec();
+            Ok(Target { name: server.name.clone(), ports })
+        };
+        self.manifest.servers.iter().map(target).collect()
+    }
+
+    /// Process ids of what runs on a server.
+    pub fn pids(&self, server: &str) -> Result<BTreeMap<&'static str, i32>> {
+        let services = self.services.get(server).context("the server is on")?;
+        Ok(BTreeMap::from([
+            ("agent", services.agent.pid()?.as_raw()),
+            ("keeper", services.keeper.pid()?.as_raw()),
+        ]))
+    }
+
+    /// Cuts a server's power.
+    pub fn cut_power(&mut self, server: &str) -> Result<()> {
+        self.services.remove(server);
+        self.lab.cut_power(server)
+    }
+
+    /// Kills a server's agent; its keeper lives.
+    pub fn kill_agent(&mut self, server: &str) -> Result<()> {
+        let services = self.services.get_mut(server).context("the server is on")?;
+        services.agent.signal(Signal::SIGKILL)?;
+        services.agent.wait()
+    }
+
+    /// Brings back what does not run: a server without power, or its agent.
+    pub fn repair(&mut self, server: &str) -> Result<()> {
+        let entry = self.manifest.servers.iter().find(|entry| entry.name == server);
+        let ports = entry.context("the manifest names the server")?.ports();
+        if !self.services.contains_key(server) {
+            self.lab.start(server, &ports)?;
+            return self.start_services(server);
+        }
+        let agent = self.start_service(server, "agent")?;
+        self.services.get_mut(server).context("the server is on")?.agent = agent;
+        Ok(())
+    }
+
+    /// Waits until every server takes part and the group is online; answers where.
+    pub async fn whole(&mut self) -> Result<String> {
+        for services in self.services.values_mut() {
+            services.keeper.check()?;
+            services.agent.check()?;
+        }
+        if let Some(balancer) = &mut self.balancer {
+            balancer.check()?;
+        }
+        let group = self.manifest.group.clone();
+        until("a whole cluster", WHOLE, async || {
+            for (name, (state, message)) in self.api.servers().await? {
+                if state == ServerState::Out {
+                    self.stead(&["server", "return", &name])?;
+                }
+                expect(state == ServerState::Online, || format!("{name} is {state:?}: {message}"))?;
+            }
+            let status = self.api.group(&group).await?;
+            expect(status.state == GroupState::Online, || {
+                format!("{group} is {:?}: {}", status.state, status.message)
+            })?;
+            status.server.context("an online group has a server")
+        })
+        .await
+    }
+
+    /// Leaves everything running.
+    pub fn keep(self) -> Result<()> {
+        self.lab.keep()
+    }
+}
