@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 pub mod agent;
 pub mod api;
+pub mod cli;
 pub mod drivers;
 pub mod engine;
 pub mod keeper;
