@@ -122,7 +122,16 @@ fn answer(
         Request::UnregisterAddress(address) => {
             addresses.remove(&address);
         }
-        other => panic!("no driver of these asks for {other:?}"),
+        other @ (Request::Lease { .. }
+        | Request::Farewell { .. }
+        | Request::Spawn(_)
+        | Request::Wait { .. }
+        | Request::Kill { .. }
+        | Request::List
+        | Request::Forget { .. }
+        | Request::Remember { .. }
+        | Request::Recall { .. }
+        | Request::Retire) => panic!("no driver of these asks for {other:?}"),
     }
     Ok(Reply::Done)
 }

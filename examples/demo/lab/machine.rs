@@ -1,18 +1,22 @@
 //! One machine: namespaces and a control group around a first process.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::run;
 
+/// How long what was killed may take to be gone.
+const DEATH_MILLISECONDS: u16 = 5000;
 /// What the first process does: `$1` is the machine's name, `$2` its disk, `$3` its programs.
 const FIRST_PROCESS: &str = r#"
 set -e
@@ -224,13 +228,26 @@ pub fn remove_cgroup(cgroup: &Path) {
     for child in children.filter(|child| child.path().is_dir()) {
         remove_cgroup(&child.path());
     }
-    // What was killed leaves its group a moment later; a group that stays is cleared next time.
-    for _ in 0..100 {
-        match fs::remove_dir(cgroup) {
-            Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {
-                std::thread::sleep(std::time::Duration::from_millis(5));
-            }
-            Ok(()) | Err(_) => break,
+    if let Err(error) = emptied(cgroup).and_then(|()| fs::remove_dir(cgroup))
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        eprintln!("failed to remove {}: {error}", cgroup.display());
+    }
+}
+
+/// Waits until nothing lives in a control group any more: what was killed leaves it a moment later.
+fn emptied(cgroup: &Path) -> io::Result<()> {
+    let mut events = File::open(cgroup.join("cgroup.events"))?;
+    loop {
+        let mut text = String::new();
+        events.rewind()?;
+        events.read_to_string(&mut text)?;
+        if text.contains("populated 0") {
+            return Ok(());
+        }
+        let mut changed = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
+        if poll(&mut changed, DEATH_MILLISECONDS)? == 0 {
+            return Err(io::Error::other("what was killed there lives on"));
         }
     }
 }

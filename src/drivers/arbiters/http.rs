@@ -28,11 +28,7 @@ use crate::engine::input::Verdict;
 #[derive(Debug, thiserror::Error)]
 enum HttpError {
     #[error("failed to connect to {host}:{port}: {source}")]
-    Connect {
-        host: String,
-        port: u16,
-        source: io::Error,
-    },
+    Connect { host: String, port: u16, source: io::Error },
     #[error("failed to agree on TLS with {host}: {source}")]
     Tls { host: String, source: io::Error },
     #[error("{host} answered with something that is not HTTP: {source}")]
@@ -42,16 +38,9 @@ enum HttpError {
     #[error("failed to prepare TLS: {0}")]
     Prepare(#[from] rustls::Error),
     #[error("{host} is no name that a certificate could be for: {source}")]
-    Name {
-        host: String,
-        source: InvalidDnsNameError,
-    },
+    Name { host: String, source: InvalidDnsNameError },
     #[error("failed to make a request of {host} and {path}: {source}")]
-    Request {
-        host: String,
-        path: String,
-        source: http::Error,
-    },
+    Request { host: String, path: String, source: http::Error },
 }
 
 impl HttpError {
@@ -74,16 +63,10 @@ pub async fn verdict(spec: &HttpArbitration) -> (Verdict, String) {
     let target = &spec.host;
     match tokio::time::timeout(timeout, status(spec)).await {
         Ok(Ok(StatusCode::OK)) => (Verdict::Held, format!("{target} answers 200")),
-        Ok(Ok(status)) => (
-            Verdict::Lost,
-            format!("{target} answers {}, not 200", status.as_u16()),
-        ),
+        Ok(Ok(status)) => (Verdict::Lost, format!("{target} answers {}, not 200", status.as_u16())),
         Ok(Err(error)) if error.is_ours() => (Verdict::Unknown, error.to_string()),
         Ok(Err(error)) => (Verdict::Lost, error.to_string()),
-        Err(_) => (
-            Verdict::Lost,
-            format!("{target} did not answer within {}", spec.timeout),
-        ),
+        Err(_) => (Verdict::Lost, format!("{target} did not answer within {}", spec.timeout)),
     }
 }
 
@@ -94,23 +77,15 @@ async fn status(spec: &HttpArbitration) -> Result<StatusCode, HttpError> {
         TlsMode::Verify => Some((connector(spec).await?, server_name(spec)?)),
         TlsMode::Disabled => None,
     };
-    let stream = TcpStream::connect((spec.host.as_str(), spec.port))
-        .await
-        .map_err(|source| HttpError::Connect {
-            host: spec.host.clone(),
-            port: spec.port,
-            source,
-        })?;
+    let stream = TcpStream::connect((spec.host.as_str(), spec.port)).await.map_err(|source| {
+        HttpError::Connect { host: spec.host.clone(), port: spec.port, source }
+    })?;
     match tls {
         Some((connector, name)) => {
-            let stream =
-                connector
-                    .connect(name, stream)
-                    .await
-                    .map_err(|source| HttpError::Tls {
-                        host: spec.host.clone(),
-                        source,
-                    })?;
+            let stream = connector
+                .connect(name, stream)
+                .await
+                .map_err(|source| HttpError::Tls { host: spec.host.clone(), source })?;
             exchange(spec, stream, request).await
         }
         None => exchange(spec, stream, request).await,
@@ -122,13 +97,8 @@ async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     request: Request<Empty<Bytes>>,
 ) -> Result<StatusCode, HttpError> {
-    let failed = |source| HttpError::Exchange {
-        host: spec.host.clone(),
-        source,
-    };
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(failed)?;
+    let failed = |source| HttpError::Exchange { host: spec.host.clone(), source };
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     let answer = sender.send_request(request);
     // The connection does the work and ends with this future, answered or not.
     tokio::pin!(connection, answer);
@@ -153,19 +123,12 @@ fn request(spec: &HttpArbitration) -> Result<Request<Empty<Bytes>>, HttpError> {
         TlsMode::Verify => 443,
         TlsMode::Disabled => 80,
     };
-    let host = if spec.port == usual {
-        host
-    } else {
-        format!("{host}:{}", spec.port)
-    };
+    let host = if spec.port == usual { host } else { format!("{host}:{}", spec.port) };
     Request::builder()
         .method(Method::HEAD)
         .uri(&spec.path)
         .header(header::HOST, host)
-        .header(
-            header::USER_AGENT,
-            concat!("stead/", env!("CARGO_PKG_VERSION")),
-        )
+        .header(header::USER_AGENT, concat!("stead/", env!("CARGO_PKG_VERSION")))
         .header(header::CONNECTION, "close")
         .body(Empty::new())
         .map_err(|source| HttpError::Request {
@@ -176,10 +139,8 @@ fn request(spec: &HttpArbitration) -> Result<Request<Empty<Bytes>>, HttpError> {
 }
 
 fn server_name(spec: &HttpArbitration) -> Result<ServerName<'static>, HttpError> {
-    ServerName::try_from(spec.host.clone()).map_err(|source| HttpError::Name {
-        host: spec.host.clone(),
-        source,
-    })
+    ServerName::try_from(spec.host.clone())
+        .map_err(|source| HttpError::Name { host: spec.host.clone(), source })
 }
 
 /// A connector that trusts what `caFile` holds, else what this machine trusts.
@@ -213,17 +174,12 @@ fn authorities(file: Option<&str>) -> Result<RootCertStore, HttpError> {
         }
         return Ok(roots);
     };
-    let failed = |message: String| HttpError::Authorities {
-        file: file.to_owned(),
-        message,
-    };
+    let failed = |message: String| HttpError::Authorities { file: file.to_owned(), message };
     for certificate in
         CertificateDer::pem_file_iter(file).map_err(|error| failed(error.to_string()))?
     {
         let certificate = certificate.map_err(|error| failed(error.to_string()))?;
-        roots
-            .add(certificate)
-            .map_err(|error| failed(error.to_string()))?;
+        roots.add(certificate).map_err(|error| failed(error.to_string()))?;
     }
     if roots.is_empty() {
         return Err(failed("it holds no certificate in PEM form".into()));

@@ -17,13 +17,11 @@ pub async fn verdict(
     match (spec.type_, &spec.ping, &spec.http) {
         (ArbitrationType::Ping, Some(ping), _) => ping::verdict(ping).await,
         (ArbitrationType::HTTP, _, Some(http)) => http::verdict(http).await,
-        (ArbitrationType::Ping | ArbitrationType::HTTP, _, _) => (
-            Verdict::Unknown,
-            format!("the settings of {:?} are missing", spec.type_),
-        ),
-        (ArbitrationType::Majority | ArbitrationType::None, _, _) => (
-            Verdict::Unknown,
-            format!("{:?} is not asked over the network", spec.type_),
-        ),
+        (ArbitrationType::Ping | ArbitrationType::HTTP, _, _) => {
+            (Verdict::Unknown, format!("the settings of {:?} are missing", spec.type_))
+        }
+        (ArbitrationType::Majority | ArbitrationType::None, _, _) => {
+            (Verdict::Unknown, format!("{:?} is not asked over the network", spec.type_))
+        }
     }
 }

@@ -31,11 +31,8 @@ const TOKEN: usize = 16;
 /// Asks every target at once.
 pub async fn verdict(spec: &PingArbitration) -> (Verdict, String) {
     let timeout = Duration::from(spec.timeout);
-    let asked: FuturesUnordered<_> = spec
-        .targets
-        .iter()
-        .map(|target| ask(*target, timeout))
-        .collect();
+    let asked: FuturesUnordered<_> =
+        spec.targets.iter().map(|target| ask(*target, timeout)).collect();
     decide(spec, asked.collect_first().await)
 }
 
@@ -54,10 +51,7 @@ where
     F: Future<Output = (IpAddr, io::Result<bool>)>,
 {
     async fn collect_first(mut self) -> Answers {
-        let mut answers = Answers {
-            answered: None,
-            errors: Vec::new(),
-        };
+        let mut answers = Answers { answered: None, errors: Vec::new() };
         while let Some((target, result)) = self.next().await {
             match result {
                 Ok(true) => {
@@ -78,17 +72,11 @@ fn decide(spec: &PingArbitration, answers: Answers) -> (Verdict, String) {
     }
     if !answers.errors.is_empty() {
         let errors = answers.errors.join("; ");
-        return (
-            Verdict::Unknown,
-            format!("failed to ask by ICMP echo: {errors}"),
-        );
+        return (Verdict::Unknown, format!("failed to ask by ICMP echo: {errors}"));
     }
     let targets: Vec<String> = spec.targets.iter().map(ToString::to_string).collect();
     let within = humane(spec.timeout.into());
-    (
-        Verdict::Lost,
-        format!("no answer from {} within {within}", targets.join(", ")),
-    )
+    (Verdict::Lost, format!("no answer from {} within {within}", targets.join(", ")))
 }
 
 /// Whether `target` answers in time; an error where it could not even be asked.
@@ -117,15 +105,10 @@ async fn ask(target: IpAddr, timeout: Duration) -> (IpAddr, io::Result<bool>) {
 
 /// Errors by which the network says that the target can't be reached from here.
 fn is_unreachable(error: &io::Error) -> bool {
-    [
-        Errno::ENETUNREACH,
-        Errno::EHOSTUNREACH,
-        Errno::ENETDOWN,
-        Errno::EHOSTDOWN,
-    ]
-    .iter()
-    .chain(&[Errno::ECONNREFUSED, Errno::EADDRNOTAVAIL])
-    .any(|errno| error.raw_os_error() == Some(*errno as i32))
+    [Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::ENETDOWN, Errno::EHOSTDOWN]
+        .iter()
+        .chain(&[Errno::ECONNREFUSED, Errno::EADDRNOTAVAIL])
+        .any(|errno| error.raw_os_error() == Some(*errno as i32))
 }
 
 /// A socket for echoes with one machine.
@@ -152,17 +135,11 @@ impl Echo {
         let socket = std::net::UdpSocket::from(descriptor);
         socket.connect((target, 0))?;
         let with_ip_header = raw && target.is_ipv4();
-        Ok(Self {
-            socket: UdpSocket::from_std(socket)?,
-            target,
-            with_ip_header,
-        })
+        Ok(Self { socket: UdpSocket::from_std(socket)?, target, with_ip_header })
     }
 
     async fn request(&self, sequence: u32, token: &[u8; TOKEN]) -> io::Result<()> {
-        self.socket
-            .send(&request(self.target, sequence, token))
-            .await?;
+        self.socket.send(&request(self.target, sequence, token)).await?;
         Ok(())
     }
 
@@ -172,11 +149,7 @@ impl Echo {
         loop {
             let length = self.socket.recv(&mut buffer).await?;
             let packet = &buffer[..length];
-            let packet = if self.with_ip_header {
-                without_ip_header(packet)
-            } else {
-                packet
-            };
+            let packet = if self.with_ip_header { without_ip_header(packet) } else { packet };
             if is_reply(self.target, packet, token) {
                 return Ok(());
             }
@@ -185,11 +158,7 @@ impl Echo {
 }
 
 fn request(target: IpAddr, sequence: u32, token: &[u8; TOKEN]) -> Vec<u8> {
-    let kind = if target.is_ipv4() {
-        ECHO_REQUEST_V4
-    } else {
-        ECHO_REQUEST_V6
-    };
+    let kind = if target.is_ipv4() { ECHO_REQUEST_V4 } else { ECHO_REQUEST_V6 };
     let [_, _, high, low] = sequence.to_be_bytes();
     let mut packet = vec![kind, 0, 0, 0, token[0], token[1], high, low];
     packet.extend(token);
@@ -203,11 +172,7 @@ fn request(target: IpAddr, sequence: u32, token: &[u8; TOKEN]) -> Vec<u8> {
 }
 
 fn is_reply(target: IpAddr, packet: &[u8], token: &[u8; TOKEN]) -> bool {
-    let kind = if target.is_ipv4() {
-        ECHO_REPLY_V4
-    } else {
-        ECHO_REPLY_V6
-    };
+    let kind = if target.is_ipv4() { ECHO_REPLY_V4 } else { ECHO_REPLY_V6 };
     packet.first() == Some(&kind) && packet.get(HEADER..) == Some(token.as_slice())
 }
 
@@ -227,10 +192,7 @@ mod tests {
 
     fn spec(targets: &[&str]) -> PingArbitration {
         PingArbitration {
-            targets: targets
-                .iter()
-                .map(|target| target.parse().unwrap())
-                .collect(),
+            targets: targets.iter().map(|target| target.parse().unwrap()).collect(),
             timeout: Duration::from_millis(150).into(),
         }
     }
@@ -240,10 +202,7 @@ mod tests {
         netns::isolated(&["ip link set lo up"], async |_| {
             for target in ["127.0.0.1", "::1"] {
                 let (verdict, message) = verdict(&spec(&[target])).await;
-                assert_eq!(
-                    (verdict, message),
-                    (Verdict::Held, format!("{target} answers"))
-                );
+                assert_eq!((verdict, message), (Verdict::Held, format!("{target} answers")));
             }
         });
     }
@@ -252,10 +211,7 @@ mod tests {
     fn one_answer_of_several_targets_suffices() {
         netns::isolated(&netns::PAIR, async |_| {
             let (verdict, message) = verdict(&spec(&["10.77.0.9", "10.99.0.1", "10.77.0.2"])).await;
-            assert_eq!(
-                (verdict, message.as_str()),
-                (Verdict::Held, "10.77.0.2 answers")
-            );
+            assert_eq!((verdict, message.as_str()), (Verdict::Held, "10.77.0.2 answers"));
         });
     }
 

@@ -15,12 +15,7 @@ pub async fn check(
     resource: &ProbePortSpec,
 ) -> (CheckResult, String) {
     let port = resource.port;
-    let open = || {
-        (
-            CheckResult::Normal,
-            format!("port {port} is open: the resource is active"),
-        )
-    };
+    let open = || (CheckResult::Normal, format!("port {port} is open: the resource is active"));
     // Asked before and after the look at the listeners: the resource may start or stop meanwhile,
     // and its own listener is no stray one.
     match probe_port::is_open(host, &spec.resource).await {
@@ -41,18 +36,12 @@ pub async fn check(
         Ok(false) => {
             let strays: Vec<String> = found.iter().map(ToString::to_string).collect();
             let strays = strays.join("; ");
-            (
-                CheckResult::Error,
-                format!("{} is not active here, but {strays}", spec.resource),
-            )
+            (CheckResult::Error, format!("{} is not active here, but {strays}", spec.resource))
         }
         Err(error) => unknown(port, &error.to_string()),
     }
 }
 
 fn unknown(port: u16, error: &str) -> (CheckResult, String) {
-    (
-        CheckResult::Unknown,
-        format!("failed to find out who listens on port {port}: {error}"),
-    )
+    (CheckResult::Unknown, format!("failed to find out who listens on port {port}: {error}"))
 }

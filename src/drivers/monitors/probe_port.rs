@@ -14,10 +14,7 @@ pub async fn check(host: &Host, spec: &ProbePortMonitorSpec) -> (CheckResult, St
         Err(error) => return (CheckResult::Unknown, error.to_string()),
     };
     let Some(port) = ports.iter().find(|port| port.name == spec.resource) else {
-        return (
-            CheckResult::Error,
-            format!("the probe port of {} is closed", spec.resource),
-        );
+        return (CheckResult::Error, format!("the probe port of {} is closed", spec.resource));
     };
     let mut said = Vec::new();
     for address in &port.addresses {

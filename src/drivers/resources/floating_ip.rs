@@ -40,24 +40,13 @@ const ADD_TIME: Duration = Duration::from_millis(50);
 #[derive(Debug, thiserror::Error)]
 enum FloatingIpError {
     #[error("{address} is in use by the machine with MAC address {mac} ({interface})")]
-    InUse {
-        address: IpAddr,
-        mac: frames::Mac,
-        interface: String,
-    },
+    InUse { address: IpAddr, mac: frames::Mac, interface: String },
     #[error(transparent)]
     Link(#[from] links::LinkError),
     #[error("failed to ask the network about {address} on {interface}: {source}")]
-    Ask {
-        address: IpAddr,
-        interface: String,
-        source: std::io::Error,
-    },
+    Ask { address: IpAddr, interface: String, source: std::io::Error },
     #[error("the keeper did not take charge of {address}: {source}")]
-    Keeper {
-        address: IpAddr,
-        source: KeeperError,
-    },
+    Keeper { address: IpAddr, source: KeeperError },
     #[error("this server's lease ends: {address} is not added any more")]
     NoLease { address: IpAddr },
 }
@@ -91,46 +80,28 @@ pub async fn run(
         ResourceAction::Probe => match links::links() {
             Ok(links) => Ok(present(&links, spec.address)),
             Err(error) => {
-                return Outcome::Unknown {
-                    message: error.to_string(),
-                };
+                return Outcome::Unknown { message: error.to_string() };
             }
         },
     };
     result.unwrap_or_else(|error| {
         tracing::warn!(resource = %context.resource, %error, "floating address");
-        Outcome::Failed {
-            reason: error.reason(action).into(),
-            message: error.to_string(),
-        }
+        Outcome::Failed { reason: error.reason(action).into(), message: error.to_string() }
     })
 }
 
 async fn start(host: &Host, spec: &FloatingIpSpec) -> Result<Outcome, FloatingIpError> {
     let address = spec.address;
-    let own = spec
-        .per_server
-        .iter()
-        .find(|entry| entry.name == host.server.as_str());
-    let interface = own
-        .map(|entry| &entry.interface)
-        .or(spec.interface.as_ref());
+    let own = spec.per_server.iter().find(|entry| entry.name == host.server.as_str());
+    let interface = own.map(|entry| &entry.interface).or(spec.interface.as_ref());
     let all = links::links()?;
-    let (link, prefix) = links::choose(
-        &all,
-        address,
-        interface.map(String::as_str),
-        spec.prefix_length,
-    )?;
+    let (link, prefix) =
+        links::choose(&all, address, interface.map(String::as_str), spec.prefix_length)?;
     if !link.has(address) && spec.duplicate_check == DuplicateCheck::Refuse {
         refuse_duplicate(&link, address).await?;
     }
 
-    let registration = Address {
-        interface: link.name.clone(),
-        address,
-        prefix,
-    };
+    let registration = Address { interface: link.name.clone(), address, prefix };
     host.keeper
         .register_address(registration)
         .await
@@ -146,9 +117,7 @@ async fn start(host: &Host, spec: &FloatingIpSpec) -> Result<Outcome, FloatingIp
         return Err(FloatingIpError::NoLease { address });
     }
     announce(host, &link, address).await;
-    Ok(Outcome::Active {
-        message: format!("{address}/{prefix} on {}", link.name),
-    })
+    Ok(Outcome::Active { message: format!("{address}/{prefix} on {}", link.name) })
 }
 
 async fn refuse_duplicate(link: &Link, address: IpAddr) -> Result<(), FloatingIpError> {
@@ -158,16 +127,8 @@ async fn refuse_duplicate(link: &Link, address: IpAddr) -> Result<(), FloatingIp
     let interface = || link.name.clone();
     match neighbours::user(packet, mac, address).await {
         Ok(None) => Ok(()),
-        Ok(Some(mac)) => Err(FloatingIpError::InUse {
-            address,
-            mac,
-            interface: interface(),
-        }),
-        Err(source) => Err(FloatingIpError::Ask {
-            address,
-            interface: interface(),
-            source,
-        }),
+        Ok(Some(mac)) => Err(FloatingIpError::InUse { address, mac, interface: interface() }),
+        Err(source) => Err(FloatingIpError::Ask { address, interface: interface(), source }),
     }
 }
 
@@ -202,11 +163,7 @@ async fn stop(host: &Host, spec: &FloatingIpSpec) -> Result<Outcome, FloatingIpE
     for link in before {
         for (_, prefix) in link.addresses.iter().filter(|(own, _)| *own == address) {
             let interface = link.name.clone();
-            let registration = Address {
-                interface,
-                address,
-                prefix: *prefix,
-            };
+            let registration = Address { interface, address, prefix: *prefix };
             host.keeper
                 .unregister_address(registration)
                 .await
@@ -218,9 +175,7 @@ async fn stop(host: &Host, spec: &FloatingIpSpec) -> Result<Outcome, FloatingIpE
 
 /// Whether work of this length that begins now ends within the lease.
 fn lease_lasts(host: &Host, length: Duration) -> bool {
-    host.lease
-        .borrow()
-        .is_some_and(|until| (host.clock)() + length < until)
+    host.lease.borrow().is_some_and(|until| (host.clock)() + length < until)
 }
 
 fn present(links: &[Link], address: IpAddr) -> Outcome {

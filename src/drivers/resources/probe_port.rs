@@ -27,9 +27,7 @@ pub async fn run(
         ResourceAction::Probe => match is_open(host, name).await {
             Ok(true) => active(spec),
             Ok(false) => Outcome::Absent,
-            Err(error) => Outcome::Unknown {
-                message: error.to_string(),
-            },
+            Err(error) => Outcome::Unknown { message: error.to_string() },
         },
     }
 }
@@ -48,12 +46,7 @@ async fn start(host: &Host, name: &str, spec: &ProbePortSpec) -> Outcome {
 
 /// Whether the keeper holds this resource's port open.
 pub(in crate::drivers) async fn is_open(host: &Host, name: &str) -> Result<bool, KeeperError> {
-    Ok(host
-        .keeper
-        .ports()
-        .await?
-        .iter()
-        .any(|port| port.name == name))
+    Ok(host.keeper.ports().await?.iter().any(|port| port.name == name))
 }
 
 fn active(spec: &ProbePortSpec) -> Outcome {
@@ -65,10 +58,7 @@ fn active(spec: &ProbePortSpec) -> Outcome {
 }
 
 fn failed(reason: &str, error: &KeeperError) -> Outcome {
-    Outcome::Failed {
-        reason: reason.into(),
-        message: error.to_string(),
-    }
+    Outcome::Failed { reason: reason.into(), message: error.to_string() }
 }
 
 #[cfg(test)]

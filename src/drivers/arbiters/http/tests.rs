@@ -48,30 +48,18 @@ fn spec(port: u16) -> HttpArbitration {
 async fn status_200_is_held_and_head_is_what_was_asked() {
     let (port, served) = server(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n").await;
     let (verdict, message) = verdict(&spec(port)).await;
-    assert_eq!(
-        (verdict, message.as_str()),
-        (Verdict::Held, "127.0.0.1 answers 200")
-    );
+    assert_eq!((verdict, message.as_str()), (Verdict::Held, "127.0.0.1 answers 200"));
     let request = served.await.unwrap();
     assert!(request.starts_with("HEAD /alive HTTP/1.1\r\n"), "{request}");
-    assert!(
-        request.contains(&format!("host: 127.0.0.1:{port}\r\n")),
-        "{request}"
-    );
+    assert!(request.contains(&format!("host: 127.0.0.1:{port}\r\n")), "{request}");
 }
 
 #[tokio::test]
 async fn any_other_status_is_lost_and_no_redirect_is_followed() {
     for (answer, status) in [
-        (
-            b"HTTP/1.1 302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n".as_slice(),
-            302,
-        ),
+        (b"HTTP/1.1 302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n".as_slice(), 302),
         (b"HTTP/1.1 204 No Content\r\n\r\n".as_slice(), 204),
-        (
-            b"HTTP/1.1 503 Away\r\ncontent-length: 0\r\n\r\n".as_slice(),
-            503,
-        ),
+        (b"HTTP/1.1 503 Away\r\ncontent-length: 0\r\n\r\n".as_slice(), 503),
     ] {
         let (port, _served) = server(answer).await;
         let (verdict, message) = verdict(&spec(port)).await;
@@ -93,10 +81,7 @@ async fn garbage_an_early_end_and_a_closed_port_are_lost() {
     };
     let (verdict, message) = verdict(&spec(port)).await;
     assert_eq!(verdict, Verdict::Lost);
-    assert!(
-        message.starts_with("failed to connect to 127.0.0.1"),
-        "{message}"
-    );
+    assert!(message.starts_with("failed to connect to 127.0.0.1"), "{message}");
 }
 
 #[tokio::test]
@@ -124,10 +109,7 @@ async fn tls_server(name: &str) -> (u16, String) {
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        if let Ok(stream) = TlsAcceptor::from(Arc::new(configuration))
-            .accept(stream)
-            .await
-        {
+        if let Ok(stream) = TlsAcceptor::from(Arc::new(configuration)).accept(stream).await {
             serve(stream, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
         }
     });
@@ -138,10 +120,7 @@ async fn tls_server(name: &str) -> (u16, String) {
 async fn tls_is_verified_against_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
-    for (name, expected) in [
-        ("localhost", Verdict::Held),
-        ("elsewhere.example", Verdict::Lost),
-    ] {
+    for (name, expected) in [("localhost", Verdict::Held), ("elsewhere.example", Verdict::Lost)] {
         let (port, pem) = tls_server(name).await;
         fs::write(&file, pem).unwrap();
         let spec = HttpArbitration {
@@ -168,9 +147,6 @@ async fn authorities_that_can_not_be_read_are_unknown_never_lost() {
         };
         let (verdict, message) = verdict(&spec).await;
         assert_eq!(verdict, Verdict::Unknown, "{message}");
-        assert!(
-            message.starts_with("failed to read the authorities in"),
-            "{message}"
-        );
+        assert!(message.starts_with("failed to read the authorities in"), "{message}");
     }
 }

@@ -51,14 +51,9 @@ impl fmt::Debug for Mac {
 pub fn probe(own: Mac, address: IpAddr) -> Vec<u8> {
     match address {
         // The unspecified sender keeps the question out of everybody's ARP tables.
-        IpAddr::V4(target) => arp(
-            ARP_REQUEST,
-            own,
-            Mac::BROADCAST,
-            Ipv4Addr::UNSPECIFIED,
-            Mac([0; 6]),
-            target,
-        ),
+        IpAddr::V4(target) => {
+            arp(ARP_REQUEST, own, Mac::BROADCAST, Ipv4Addr::UNSPECIFIED, Mac([0; 6]), target)
+        }
         IpAddr::V6(target) => {
             let group = solicited_node(target);
             let mut message = vec![NEIGHBOUR_SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
@@ -74,35 +69,13 @@ pub fn announcements(own: Mac, address: IpAddr) -> Vec<Vec<u8>> {
     match address {
         // Some machines learn from the request's form only, some from the reply's.
         IpAddr::V4(address) => vec![
-            arp(
-                ARP_REQUEST,
-                own,
-                Mac::BROADCAST,
-                address,
-                Mac([0; 6]),
-                address,
-            ),
-            arp(
-                ARP_REPLY,
-                own,
-                Mac::BROADCAST,
-                address,
-                Mac::BROADCAST,
-                address,
-            ),
+            arp(ARP_REQUEST, own, Mac::BROADCAST, address, Mac([0; 6]), address),
+            arp(ARP_REPLY, own, Mac::BROADCAST, address, Mac::BROADCAST, address),
         ],
         IpAddr::V6(address) => {
             let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-            let mut message = vec![
-                NEIGHBOUR_ADVERTISEMENT,
-                0,
-                0,
-                0,
-                ADVERTISEMENT_OVERRIDE,
-                0,
-                0,
-                0,
-            ];
+            let mut message =
+                vec![NEIGHBOUR_ADVERTISEMENT, 0, 0, 0, ADVERTISEMENT_OVERRIDE, 0, 0, 0];
             message.extend(address.octets());
             message.extend([2, 1]);
             message.extend(own.0);
@@ -267,11 +240,7 @@ mod tests {
     #[test]
     fn another_machine_that_asks_for_the_same_address_is_seen() {
         for address in [v4(), v6()] {
-            assert_eq!(
-                user_of(&probe(OTHER, address), OWN, address),
-                Some(OTHER),
-                "{address}"
-            );
+            assert_eq!(user_of(&probe(OTHER, address), OWN, address), Some(OTHER), "{address}");
         }
     }
 

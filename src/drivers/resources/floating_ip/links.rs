@@ -96,12 +96,7 @@ pub fn links() -> Result<Vec<Link>, LinkError> {
     let mut links: BTreeMap<String, Link> = BTreeMap::new();
     for entry in getifaddrs().map_err(LinkError::List)? {
         // An address with a label is listed under it, as `eth0:1`.
-        let name = entry
-            .interface_name
-            .split(':')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
+        let name = entry.interface_name.split(':').next().unwrap_or_default().to_owned();
         let link = links.entry(name.clone()).or_insert_with(|| Link {
             name,
             index: 0,
@@ -123,11 +118,7 @@ pub fn links() -> Result<Vec<Link>, LinkError> {
                 link.mac = packet.addr().map(Mac);
             }
         } else if let Some(ip) = ip_of(&address) {
-            let prefix = entry
-                .netmask
-                .as_ref()
-                .and_then(ip_of)
-                .map_or(full(ip), ones);
+            let prefix = entry.netmask.as_ref().and_then(ip_of).map_or(full(ip), ones);
             link.addresses.push((ip, prefix));
         }
     }
@@ -144,10 +135,7 @@ pub fn choose(
     let found = match interface {
         Some(name) => links.iter().find(|link| link.name == name).ok_or_else(|| {
             let present: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
-            LinkError::NoInterface {
-                name: name.to_owned(),
-                present: present.join(", "),
-            }
+            LinkError::NoInterface { name: name.to_owned(), present: present.join(", ") }
         })?,
         None => links
             .iter()
@@ -157,13 +145,9 @@ pub fn choose(
             .ok_or(LinkError::NoSubnet { address })?,
     };
     if !found.up {
-        return Err(LinkError::Down {
-            name: found.name.clone(),
-        });
+        return Err(LinkError::Down { name: found.name.clone() });
     }
-    let prefix = prefix_length
-        .or_else(|| found.subnet(address))
-        .unwrap_or_else(|| full(address));
+    let prefix = prefix_length.or_else(|| found.subnet(address)).unwrap_or_else(|| full(address));
     Ok((found.clone(), prefix))
 }
 
@@ -177,14 +161,9 @@ pub async fn add(link: &Link, address: IpAddr, prefix: u8) -> Result<(), LinkErr
         // without being able to name anybody.
         let message = request.message_mut();
         message.header.flags |= AddressHeaderFlags::Nodad;
-        message
-            .attributes
-            .push(AddressAttribute::Flags(AddressFlags::Nodad));
+        message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
     }
-    let result = request
-        .execute()
-        .await
-        .map_err(|error| refused("add", address, link, &error));
+    let result = request.execute().await.map_err(|error| refused("add", address, link, &error));
     connection.abort();
     result
 }
@@ -203,10 +182,8 @@ pub async fn remove(address: IpAddr) -> Result<(), LinkError> {
         };
         let mut present = handle.address().get().set_address_filter(address).execute();
         let mut messages = Vec::new();
-        while let Some(message) = present
-            .try_next()
-            .await
-            .map_err(|error| failed("find", 0, &error))?
+        while let Some(message) =
+            present.try_next().await.map_err(|error| failed("find", 0, &error))?
         {
             messages.push(message);
         }
@@ -231,12 +208,7 @@ fn is_absent(error: &rtnetlink::Error) -> bool {
 }
 
 fn refused(act: &'static str, address: IpAddr, link: &Link, error: &rtnetlink::Error) -> LinkError {
-    LinkError::Netlink {
-        act,
-        address,
-        interface: link.name.clone(),
-        message: error.to_string(),
-    }
+    LinkError::Netlink { act, address, interface: link.name.clone(), message: error.to_string() }
 }
 
 fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
@@ -283,10 +255,7 @@ mod tests {
             up: true,
             mac: None,
             packet_address: None,
-            addresses: addresses
-                .iter()
-                .map(|(a, p)| (a.parse().unwrap(), *p))
-                .collect(),
+            addresses: addresses.iter().map(|(a, p)| (a.parse().unwrap(), *p)).collect(),
         }
     }
 
@@ -302,10 +271,7 @@ mod tests {
         assert_eq!((chosen.name.as_str(), prefix), ("lan1", 24));
         assert_eq!(choose("fd00::100").unwrap().0.name, "lan2");
         assert_eq!(choose("10.1.1.1").unwrap().0.name, "wide");
-        assert!(matches!(
-            choose("192.168.0.1"),
-            Err(LinkError::NoSubnet { .. })
-        ));
+        assert!(matches!(choose("192.168.0.1"), Err(LinkError::NoSubnet { .. })));
     }
 
     #[test]
@@ -315,19 +281,13 @@ mod tests {
         assert_eq!(choose(&links, address, Some("lo"), None).unwrap().1, 32);
         assert_eq!(choose(&links, address, Some("lo"), Some(24)).unwrap().1, 24);
         let error = choose(&links, address, Some("eth9"), None).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "there is no interface eth9 on this server (it has lo)"
-        );
+        assert_eq!(error.to_string(), "there is no interface eth9 on this server (it has lo)");
     }
 
     #[test]
     fn the_floating_address_itself_does_not_make_a_subnet() {
         let links = [link("lan1", &[("10.77.0.100", 24)])];
         let address = "10.77.0.100".parse().unwrap();
-        assert!(matches!(
-            choose(&links, address, None, None),
-            Err(LinkError::NoSubnet { .. })
-        ));
+        assert!(matches!(choose(&links, address, None, None), Err(LinkError::NoSubnet { .. })));
     }
 }

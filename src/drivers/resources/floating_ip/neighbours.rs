@@ -20,9 +20,6 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 /// Largest frame worth reading.
 const FRAME_MAX: usize = 2048;
 
-/// How long [`user`] takes when nobody answers.
-pub const PROBE_TIME: Duration = PROBE_INTERVAL.saturating_mul(PROBES);
-
 /// A socket that sees and sends whole Ethernet frames of one kind on one interface.
 ///
 /// Not UDP: the type only wraps the calls send and recv, which are the same here.
@@ -47,7 +44,7 @@ impl PacketSocket {
     }
 }
 
-/// The machine that uses `address` on this network, if one answers within [`PROBE_TIME`].
+/// The machine that uses `address` on this network, if one answers.
 pub async fn user(on: &LinkAddr, own: Mac, address: IpAddr) -> io::Result<Option<Mac>> {
     let socket = PacketSocket::open(on, address)?;
     let question = frames::probe(own, address);

@@ -11,19 +11,16 @@ fn context(settings: serde_json::Value) -> ResourceContext {
 }
 
 fn active(message: &str) -> Outcome {
-    Outcome::Active {
-        message: message.into(),
-    }
+    Outcome::Active { message: message.into() }
 }
 
 #[test]
 fn an_address_comes_and_goes_with_its_registration_in_both_families() {
     netns::isolated(&netns::PAIR, async |_| {
         let fake = FakeHost::new("10.77.0.1");
-        for (address, shown) in [
-            ("10.77.0.100", "10.77.0.100/24 on lan1"),
-            ("fd77::100", "fd77::100/64 on lan1"),
-        ] {
+        for (address, shown) in
+            [("10.77.0.100", "10.77.0.100/24 on lan1"), ("fd77::100", "fd77::100/64 on lan1")]
+        {
             let context = context(json!({"address": address}));
             let run = async |action| resources::run(&fake.host, action, &context).await;
             assert_eq!(run(ResourceAction::Probe).await, Outcome::Absent);
@@ -47,17 +44,11 @@ fn an_address_of_another_machine_is_refused_with_its_mac() {
         let fake = FakeHost::new("10.77.0.1");
         peer.run("PEER ip link set lan2 address 02:00:00:00:00:99");
         for address in ["10.77.0.100", "fd77::100"] {
-            let prefix = if address.contains(':') {
-                "64 nodad"
-            } else {
-                "24"
-            };
+            let prefix = if address.contains(':') { "64 nodad" } else { "24" };
             peer.run(&format!("PEER ip address add {address}/{prefix} dev lan2"));
             let context = context(json!({"address": address}));
             let outcome = resources::run(&fake.host, ResourceAction::Start, &context).await;
-            let Outcome::Failed { reason, message } = outcome else {
-                panic!("{outcome:?}")
-            };
+            let Outcome::Failed { reason, message } = outcome else { panic!("{outcome:?}") };
             assert_eq!(reason, "AddressInUse");
             let expected = format!(
                 "{address} is in use by the machine with MAC address 02:00:00:00:00:99 (lan1)"
