@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use stead::cli::{Arguments, run};
+use stead::cli;
 
 fn main() -> ExitCode {
-    run(Arguments::parse())
+    match cli::parse(std::env::args_os()) {
+        Ok(arguments) => cli::run(arguments),
+        Err(code) => code,
+    }
 }

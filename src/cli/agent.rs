@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::agent::telemetry::{self, LogFormat};
 use crate::agent::{self, AgentOptions};
@@ -16,33 +16,11 @@ pub struct Agent {
     /// Another configuration than etc/stead/agent.yaml under the root
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How log lines are written to standard error
-    #[arg(long, value_enum, default_value_t)]
-    log_format: Format,
-}
-
-/// How log lines are written.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(super) enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON object a line
-    Json,
-}
-
-impl From<Format> for LogFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Text => LogFormat::Text,
-            Format::Json => LogFormat::Json,
-        }
-    }
 }
 
 impl Agent {
-    pub(super) fn run(self) -> anyhow::Result<()> {
-        telemetry::start(self.log_format.into());
+    pub(super) fn run(self, format: LogFormat) -> anyhow::Result<()> {
+        telemetry::start(format);
         agent::run(&AgentOptions { root: self.root, config: self.config })?;
         Ok(())
     }

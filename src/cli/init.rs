@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::failure::Failure;
+use super::output::print;
 use crate::agent::config::PowerMode;
-use crate::agent::init::{InitOptions, init};
+use crate::agent::init::{InitError, InitOptions, init};
+use crate::api::problem;
 
 /// Make the keys of a new cluster, and the folder that each server starts from
 ///
@@ -40,7 +43,7 @@ enum Power {
 }
 
 impl Init {
-    pub(super) fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> Result<(), Failure> {
         let made = init(&InitOptions {
             files: self.filename,
             out: self.out,
@@ -50,16 +53,21 @@ impl Init {
                 Power::Namespace => PowerMode::Namespace,
                 Power::None => PowerMode::None,
             },
+        })
+        .map_err(|error| match error {
+            InitError::Manifest(problems) => Failure::Problems(problem::render(&problems)),
+            other => Failure::Error(other.into()),
         })?;
         for warning in &made.warnings {
             eprintln!("{warning}");
         }
-        println!("Cluster {} with id {}.", made.cluster, made.id);
+        let mut text = format!("Cluster {} with id {}.\n", made.cluster, made.id);
         for (server, folder) in &made.servers {
-            println!("  {server}: copy {}/etc/stead to /etc/stead there", folder.display());
+            let folder = folder.display();
+            text.push_str(&format!("  {server}: copy {folder}/etc/stead to /etc/stead there\n"));
         }
-        println!("Then start stead-keeper and stead-agent on each server, and use");
-        println!("  export KUBECONFIG={}", made.kubeconfig.display());
-        Ok(())
+        text.push_str("Then start stead-keeper and stead-agent on each server, and use\n");
+        text.push_str(&format!("  export KUBECONFIG={}\n", made.kubeconfig.display()));
+        print(&text)
     }
 }
