@@ -226,8 +226,7 @@ impl Connection {
             .map_err(|error| RequestError::Silence(error.into()))?;
         let client = self.client().ok_or_else(no_context)?;
         let stream = client.request_events::<Value>(request).await?;
-        let stream = futures_util::TryStreamExt::map_err(stream, RequestError::from);
-        Ok(futures_util::TryStreamExt::into_stream(stream).boxed())
+        Ok(stream.map(|event| event.map_err(RequestError::from)).boxed())
     }
 
     /// Every object of a kind.

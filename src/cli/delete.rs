@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::kinds::{Kind, escape, kind, object};
 use super::operation::{DryRun, duration};
 use super::output::{print, text};
+use crate::api::kinds::Duration as Shown;
 use crate::api::{manifest, problem};
 
 /// Delete objects.
@@ -68,7 +69,7 @@ pub(super) async fn run(global: &Global, arguments: &Arguments) -> Result<(), Fa
                 return Err(Failure::TimedOut(format!(
                     "{} is not gone after {}; it goes as soon as what it runs has stopped",
                     kind.object(name),
-                    kube::core::Duration::from(arguments.timeout)
+                    Shown::from(arguments.timeout)
                 )));
             }
         }

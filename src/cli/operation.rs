@@ -13,7 +13,7 @@ use super::connection::{Body, Connection, RequestError};
 use super::failure::Failure;
 use super::kinds::{OPERATION, escape};
 use super::output::{ObjectOutput, print, render, text};
-use crate::api;
+use crate::api::{self, kinds};
 
 /// Options of everything that makes an operation.
 #[derive(Clone, Debug, clap::Args)]
@@ -71,10 +71,7 @@ impl DryRun {
 
 /// `90s`, `10m`, `1h30m`.
 pub(super) fn duration(word: &str) -> Result<Duration, String> {
-    let duration: kube::core::Duration = word.parse().map_err(|error| format!("{error}"))?;
-    if duration.is_negative() {
-        return Err("must not be negative".into());
-    }
+    let duration: kinds::Duration = word.parse().map_err(|error| format!("{error}"))?;
     Ok(duration.into())
 }
 
@@ -117,7 +114,7 @@ pub(super) async fn run(
         return Err(Failure::TimedOut(format!(
             "{} is not done after {}: {}\nThe cluster goes on with it: stead get op {name} -w",
             name,
-            kube::core::Duration::from(options.timeout),
+            kinds::Duration::from(options.timeout),
             progress.last,
         )));
     };
@@ -132,7 +129,7 @@ fn operation(
 ) -> Value {
     let mut spec = json!({
         "type": type_,
-        "deadline": kube::core::Duration::from(options.deadline).to_string(),
+        "deadline": kinds::Duration::from(options.deadline).to_string(),
     });
     if let Some(group) = group {
         spec["group"] = group.into();

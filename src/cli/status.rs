@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures_util::stream::{SelectAll, StreamExt as _};
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 

@@ -270,7 +270,7 @@ fn expire(
     }
     let message = format!(
         "not done within {}: {}",
-        kube::core::Duration::from(deadline),
+        operation.spec.deadline,
         now.message
     );
     let failure = failed(message);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::facts::Out;
 use crate::api::catalogue::{self, Language};
+use crate::api::kinds;
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::time::Instant;
 
@@ -128,7 +129,7 @@ impl WaitingOn {
             }
             Self::FailoverDamped { count, window, message } => parameters([
                 ("count", count),
-                ("window", &kube::core::Duration::from(*window)),
+                ("window", &kinds::Duration::from(*window)),
                 ("message", message),
             ]),
             Self::ActivationFailoversUsed { count, message } => {
