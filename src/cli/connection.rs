@@ -180,7 +180,7 @@ impl Connection {
             };
             let pause = match &error {
                 RequestError::Answer(status) if status.code == 503 => {
-                    tracing::info!("{}", status.message);
+                    eprintln!("{}; trying again", status.message);
                     retry_after(status)
                 }
                 RequestError::Silence(_) => RETRY_AFTER,
