@@ -58,3 +58,63 @@ listen application
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+    use std::time::Duration;
+
+    use stead::agent::clock::boot_time;
+    use stead::engine::time::Instant;
+
+    use super::*;
+    use crate::client::Client;
+    use crate::lab::{self, Lab, Port};
+    use crate::web::{self, Answer};
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    /// Listens in the network of a machine.
+    fn listen(lab: &Lab, on: &str, port: u16) -> Result<TcpListener> {
+        let first = lab.machine(on)?.first_process();
+        let entered = thread::spawn(move || {
+            lab::enter_network(first)?;
+            Ok(TcpListener::bind(("0.0.0.0", port))?)
+        });
+        entered.join().expect("no panic")
+    }
+
+    #[tokio::test]
+    async fn the_client_is_served_by_whoever_has_the_probe_port_open() -> Result<()> {
+        let mut lab = Lab::new("test-balancer")?;
+        let port = |number| Port { network: "lan1".into(), address: format!("10.77.0.{number}/24") };
+        let mut backends = Vec::new();
+        for number in 1..=2 {
+            let name = format!("vm{number}");
+            lab.start(&name, &[port(number)])?;
+            let answer =
+                Answer { server: name.clone(), started: Instant(1), listening: Instant(2) };
+            let listener = listen(&lab, &name, 8080)?;
+            thread::spawn(move || web::serve_on(&listener, &answer));
+            backends.push(Backend { name, address: format!("10.77.0.{number}") });
+        }
+        lab.start("client", &[port(9)])?;
+        let machine = lab.machine("client")?;
+        let mut balancer = start(machine, &backends, 8000, 8080, 26001)?;
+        let client = Client::start(machine.first_process(), 8000)?;
+
+        let first = listen(&lab, "vm1", 26001)?;
+        let since = boot_time()?;
+        client.answer_after(since, |server| server == "vm1", LIMIT).await?;
+        drop(first);
+        let moved = boot_time()?;
+        let _second = listen(&lab, "vm2", 26001)?;
+        let found = client.answer_after(moved, |server| server == "vm2", LIMIT).await?;
+        client.answer_after(found.at, |server| server == "vm2", LIMIT).await?;
+        let gap = client.longest_gap(moved)?;
+        assert!(gap.before.at < gap.after.at);
+        balancer.check()?;
+        Ok(())
+    }
+}

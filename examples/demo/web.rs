@@ -53,15 +53,22 @@ pub fn serve(listen: &str) -> Result<()> {
     let server = nix::unistd::gethostname()?.to_string_lossy().into_owned();
     let listener =
         TcpListener::bind(listen).with_context(|| format!("failed to listen on {listen}"))?;
-    let body = Answer { server, started, listening: boot_time()? }.body();
+    let answer = Answer { server, started, listening: boot_time()? };
+    serve_on(&listener, &answer);
+    Ok(())
+}
+
+/// Gives everybody the same answer.
+pub fn serve_on(listener: &TcpListener, answer: &Answer) {
+    let body = answer.body();
     let length = body.len();
-    let answer =
-        format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
     for stream in listener.incoming().flatten() {
         let answer = answer.clone();
         thread::spawn(move || reply(stream, &answer));
     }
-    Ok(())
 }
 
 fn reply(mut stream: TcpStream, answer: &str) -> Result<()> {
