@@ -277,7 +277,7 @@ fn complete(value: &mut Value, now: WallTime) -> Result<(), InitError> {
     metadata["uid"] = uuid()?.into();
     metadata["generation"] = 1.into();
     metadata["creationTimestamp"] = now.rfc3339().into();
-    if matches!(kind.as_str(), "Cluster" | "FailoverGroup" | "Resource") {
+    if matches!(kind.as_str(), "FailoverGroup" | "Resource") {
         metadata["finalizers"] = json!([FINALIZER]);
     }
     if let Some(metadata) = metadata.as_object_mut() {

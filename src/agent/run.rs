@@ -19,6 +19,7 @@ use super::init::read_bootstrap;
 use super::keeper_client::{KeeperClient, KeeperError, KeeperEvent};
 use super::lock::{AgentLock, LockError};
 use super::pki::{Certificate, PkiError, Tls};
+use super::publish::EngineWriter;
 use super::shell::{Shell, ShellError};
 use super::state::writer::StateWriter;
 use super::state::{Loaded, StateError, StateFile};
@@ -37,7 +38,7 @@ use crate::engine::input::Input;
 use crate::engine::model::CompileError;
 use crate::engine::time::Instant;
 use crate::keeper::protocol::{Event, Hello, VERSION};
-use crate::server::apiserver::Storage;
+use crate::server::apiserver::{ApiOptions, ApiServer, ApiTls, ListenError, Storage};
 
 /// Threads that run drivers, streams and the API: they wait nearly all of the time.
 const WORKERS: usize = 2;
@@ -86,6 +87,9 @@ pub enum AgentError {
     /// The keeper.
     #[error(transparent)]
     Keeper(#[from] KeeperError),
+    /// The API's address or port.
+    #[error(transparent)]
+    Api(#[from] ListenError),
     /// The clock.
     #[error(transparent)]
     Clock(#[from] ClockError),
@@ -239,12 +243,14 @@ fn prepare(
     let sockets = Sockets::bind(&config.listen)?;
     let listeners = listen(runtime, &config.listen.streams())?;
     let sessions = Sessions::new(me.clone(), key, config.first_peers().into_keys())?;
-    let keeper = connect_keeper(options, &config, boot)?;
+    let keeper = connect_keeper(options, &config, boot, runtime)?;
     let (host, lease) = host(options, &config, &me, &keeper, &inbox, runtime);
     watch_keeper(&keeper, &inbox, runtime);
     let engine = start_engine(&me, boot, loaded.incarnation, loaded.durable)?;
     let writer = start_writer(file, &inbox)?;
     let handle = runtime.handle().clone();
+    let storage = Arc::new(Storage::new());
+    serve_api(&config, &me, &tls, &storage, &inbox, runtime)?;
     let streams = Streams::start(handle.clone(), tls, listeners, &deliver(&inbox));
     let answers = inbox.clone();
     let work = Work::new(handle, host, Arc::new(move |input| answers.input(input)));
@@ -260,7 +266,7 @@ fn prepare(
         work,
         keeper: keeper.clone(),
         lease,
-        storage: Arc::new(Storage::new()),
+        storage,
         peers: watch::Sender::new(config.first_peers()),
         outbox,
         counters: Arc::new(Counters::default()),
@@ -331,6 +337,7 @@ fn connect_keeper(
     options: &AgentOptions,
     config: &AgentConfig,
     boot: BootId,
+    runtime: &Runtime,
 ) -> Result<KeeperClient, AgentError> {
     let path = match &config.keeper {
         Some(path) => options.root.join(path),
@@ -344,7 +351,7 @@ fn connect_keeper(
             Err(KeeperError::Absent { .. })
                 if clock::boot_time()?.since(begun) < KEEPER_PATIENCE =>
             {
-                std::thread::sleep(KEEPER_RETRY);
+                runtime.block_on(tokio::time::sleep(KEEPER_RETRY));
             }
             result => return Ok(result?),
         }
@@ -417,6 +424,27 @@ fn on_keeper_event(inbox: &Inbox, event: KeeperEvent) {
         // Whoever waits for a process is told by its own request.
         KeeperEvent::Keeper(Event::Exited { .. } | Event::Emptied { .. }) => {}
     }
+}
+
+/// Serves the API for as long as the runtime runs.
+fn serve_api(
+    config: &AgentConfig,
+    me: &ServerName,
+    tls: &Tls,
+    storage: &Arc<Storage>,
+    inbox: &Inbox,
+    runtime: &Runtime,
+) -> Result<(), AgentError> {
+    let (sender, tls) =
+        watch::channel(ApiTls { server: tls.api.clone(), client: tls.client.clone() });
+    let options = ApiOptions { server: me.clone(), listen: config.listen.api(), tls };
+    let writer = Arc::new(EngineWriter(inbox.clone()));
+    let api = runtime.block_on(ApiServer::bind(options, storage.clone(), writer))?;
+    runtime.spawn(async move {
+        api.serve(std::future::pending()).await;
+        drop(sender);
+    });
+    Ok(())
 }
 
 fn start_engine(

@@ -27,7 +27,18 @@ fn agree(mut stream: UnixStream) {
             Request::List => Reply::Processes(Vec::new()),
             Request::Ports => Reply::Ports(Vec::new()),
             Request::Recall { .. } => Reply::Text(None),
-            _ => Reply::Done,
+            Request::Lease { .. }
+            | Request::Farewell { .. }
+            | Request::Spawn(_)
+            | Request::Wait { .. }
+            | Request::Kill { .. }
+            | Request::Forget { .. }
+            | Request::OpenPort { .. }
+            | Request::ClosePort { .. }
+            | Request::RegisterAddress(_)
+            | Request::UnregisterAddress(_)
+            | Request::Remember { .. }
+            | Request::Retire => Reply::Done,
         };
         if call.id != 0 {
             let answer = Answer::Reply { id: call.id, result: Ok(reply) };

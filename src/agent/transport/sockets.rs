@@ -35,17 +35,16 @@ impl BindError {
     /// With the process that has the port, where one has.
     #[must_use]
     pub fn new(what: &'static str, address: SocketAddr, source: io::Error) -> Self {
-        let by = match source.kind() {
-            io::ErrorKind::AddrInUse if what == "TCP" => {
-                crate::keeper::listeners::listeners(address.port())
-                    .ok()
-                    .and_then(|found| Some(format!(", taken by {}", found.first()?)))
-                    .unwrap_or_default()
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                ", which is no address of this machine (see `listen` in agent.yaml)".to_owned()
-            }
-            _ => String::new(),
+        let kind = source.kind();
+        let by = if kind == io::ErrorKind::AddrInUse && what == "TCP" {
+            crate::keeper::listeners::listeners(address.port())
+                .ok()
+                .and_then(|found| Some(format!(", taken: {}", found.first()?)))
+                .unwrap_or_default()
+        } else if kind == io::ErrorKind::AddrNotAvailable {
+            ", which is no address of this machine (see `listen` in agent.yaml)".to_owned()
+        } else {
+            String::new()
         };
         Self { what, address, by, source }
     }
