@@ -206,22 +206,13 @@ impl Tls {
                 .with_single_cert(chain.clone(), key()?)?)
         };
         // Load balancers ask without a certificate whether the API lives; all else is refused there.
-        let callers = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
-            .allow_unauthenticated()
-            .build()
-            .map_err(|error| PkiError::Read {
-                what: "the authority's certificate",
-                reason: error.to_string(),
-            })?;
+        let callers = verifier().allow_unauthenticated().build().map_err(wrong)?;
         let mut api = server(callers)?;
         api.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let peers = server(Arc::new(DatelessClient(verifier)))?;
-        let servers = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
+        let peers = server(Arc::new(DatelessClient(verifier().build().map_err(wrong)?)))?;
+        let servers = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone())
             .build()
-            .map_err(|error| PkiError::Read {
-                what: "the authority's certificate",
-                reason: error.to_string(),
-            })?;
+            .map_err(wrong)?;
         let client = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()?
             .dangerous()

@@ -137,12 +137,15 @@ fn three_agents_elect_a_leader_and_keep_what_is_written() {
     let second = runtime.block_on(write(&servers, "large", 100_000));
     assert!(second > first);
     servers.into_iter().for_each(stop);
+    let mut kept = 0;
     for root in made.servers.values() {
         let (_, loaded) = open_state(&Layout::new(root, None)).unwrap();
-        assert!(loaded.durable.revision >= second);
-        let stored = &loaded.durable.objects;
-        assert!(stored.contains_key(&ObjectKey::new("Test", "small")));
-        assert!(stored[&ObjectKey::new("Test", "large")].json.len() > 100_000);
         assert!(loaded.durable.promised.number > 0);
+        let stored = &loaded.durable.objects;
+        let large = stored.get(&ObjectKey::new("Test", "large"));
+        kept += usize::from(large.is_some_and(|object| object.json.len() > 100_000));
+        // A server that was not in the view at the time may lack both, never the first alone.
+        assert!(large.is_none() || stored.contains_key(&ObjectKey::new("Test", "small")));
     }
+    assert!(kept >= 2, "a majority must have it, {kept} do");
 }
