@@ -256,4 +256,3 @@ pub fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>)
 
 /// Most names listed to choose from.
 const CHOICES_MAX: usize = 16;
-

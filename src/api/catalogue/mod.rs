@@ -5,6 +5,10 @@
 
 use super::problem;
 
+mod agent;
+mod cluster;
+mod groups;
+mod monitors;
 mod placement;
 mod validation;
 
@@ -64,9 +68,32 @@ pub struct Entry {
     pub remedy: Text,
 }
 
+/// An entry whose texts are given as English and Japanese.
+const fn entry(
+    id: &'static str,
+    severity: Severity,
+    text: [&'static str; 2],
+    cause: [&'static str; 2],
+    remedy: [&'static str; 2],
+) -> Entry {
+    Entry {
+        id,
+        severity,
+        text: Text { en: text[0], ja: text[1] },
+        cause: Text { en: cause[0], ja: cause[1] },
+        remedy: Text { en: remedy[0], ja: remedy[1] },
+    }
+}
+
 /// Every topic's table.
-const TABLES: [(&str, &[Entry]); 2] =
-    [("Placement", placement::ENTRIES), ("Validation", validation::ENTRIES)];
+const TABLES: [(&str, &[Entry]); 6] = [
+    ("Cluster and servers", cluster::ENTRIES),
+    ("Groups and resources", groups::ENTRIES),
+    ("Placement and operations", placement::ENTRIES),
+    ("Monitors and recovery", monitors::ENTRIES),
+    ("Agent and keeper", agent::ENTRIES),
+    ("Manifests", validation::ENTRIES),
+];
 
 /// Topics with their entries.
 pub fn topics() -> impl Iterator<Item = (&'static str, &'static [Entry])> {
@@ -138,3 +165,6 @@ fn one_line(text: &str) -> String {
     }
     line
 }
+
+#[cfg(test)]
+mod tests;

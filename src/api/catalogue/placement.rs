@@ -79,10 +79,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         id: "KeptStopped",
         severity: Severity::Information,
-        text: Text {
-            en: "{message}",
-            ja: "{message}",
-        },
+        text: Text { en: "{message}", ja: "{message}" },
         cause: Text {
             en: "The group was stopped by an operation or by its recovery, and stays so.",
             ja: "グループは操作または復旧処理によって停止され、そのままです。",
@@ -201,13 +198,9 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         id: "WaitingForRelease",
         severity: Severity::Information,
-        text: Text {
-            en: "is being stopped on {server}",
-            ja: "{server} で停止処理中です",
-        },
+        text: Text { en: "is being stopped on {server}", ja: "{server} で停止処理中です" },
         cause: Text {
-            en: "The group is being deactivated.",
-            ja: "グループの停止処理中です。",
+            en: "The group is being deactivated.", ja: "グループの停止処理中です。"
         },
         remedy: Text {
             en: "Nothing; stead status shows each resource.",
@@ -217,13 +210,9 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         id: "WaitingForActivation",
         severity: Severity::Information,
-        text: Text {
-            en: "is being started on {server}",
-            ja: "{server} で起動処理中です",
-        },
+        text: Text { en: "is being started on {server}", ja: "{server} で起動処理中です" },
         cause: Text {
-            en: "The group is being activated.",
-            ja: "グループの起動処理中です。",
+            en: "The group is being activated.", ja: "グループの起動処理中です。"
         },
         remedy: Text {
             en: "Nothing; stead status shows each resource.",
@@ -250,18 +239,12 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         id: "WaitingForDeletion",
         severity: Severity::Information,
-        text: Text {
-            en: "is being deleted",
-            ja: "削除中です",
-        },
+        text: Text { en: "is being deleted", ja: "削除中です" },
         cause: Text {
             en: "The object was deleted and is being deactivated first.",
             ja: "オブジェクトは削除され、先に停止処理が行われています。",
         },
-        remedy: Text {
-            en: "Nothing.",
-            ja: "対処は不要です。",
-        },
+        remedy: Text { en: "Nothing.", ja: "対処は不要です。" },
     },
     Entry {
         id: "NotInPolicy",
@@ -383,10 +366,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         id: "RunsElsewhere",
         severity: Severity::Information,
-        text: Text {
-            en: "it runs on {other}",
-            ja: "{other} で動作中です",
-        },
+        text: Text { en: "it runs on {other}", ja: "{other} で動作中です" },
         cause: Text {
             en: "The server was available when the group was placed elsewhere by an operation or a \
                  recovery.",
@@ -400,10 +380,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         id: "RunsNowhere",
         severity: Severity::Information,
-        text: Text {
-            en: "it runs nowhere",
-            ja: "どこでも動作していません",
-        },
+        text: Text { en: "it runs nowhere", ja: "どこでも動作していません" },
         cause: Text {
             en: "The group is stopped or waits; its own message says why.",
             ja: "グループは停止中または待機中です。理由はグループのメッセージにあります。",
@@ -432,61 +409,30 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         id: "OperationPending",
         severity: Severity::Information,
-        text: Text {
-            en: "{message}",
-            ja: "{message}",
-        },
-        cause: Text {
-            en: "The operation has not begun.",
-            ja: "操作は未着手です。",
-        },
-        remedy: Text {
-            en: "Nothing.",
-            ja: "対処は不要です。",
-        },
+        text: Text { en: "{message}", ja: "{message}" },
+        cause: Text { en: "The operation has not begun.", ja: "操作は未着手です。" },
+        remedy: Text { en: "Nothing.", ja: "対処は不要です。" },
     },
     Entry {
         id: "OperationRunning",
         severity: Severity::Information,
-        text: Text {
-            en: "{message}",
-            ja: "{message}",
-        },
-        cause: Text {
-            en: "The operation is under way.",
-            ja: "操作は実行中です。",
-        },
-        remedy: Text {
-            en: "Nothing.",
-            ja: "対処は不要です。",
-        },
+        text: Text { en: "{message}", ja: "{message}" },
+        cause: Text { en: "The operation is under way.", ja: "操作は実行中です。" },
+        remedy: Text { en: "Nothing.", ja: "対処は不要です。" },
     },
     Entry {
         id: "OperationSucceeded",
         severity: Severity::Information,
-        text: Text {
-            en: "{message}",
-            ja: "{message}",
-        },
-        cause: Text {
-            en: "The operation is done.",
-            ja: "操作は完了しました。",
-        },
-        remedy: Text {
-            en: "Nothing.",
-            ja: "対処は不要です。",
-        },
+        text: Text { en: "{message}", ja: "{message}" },
+        cause: Text { en: "The operation is done.", ja: "操作は完了しました。" },
+        remedy: Text { en: "Nothing.", ja: "対処は不要です。" },
     },
     Entry {
         id: "OperationFailed",
         severity: Severity::Error,
-        text: Text {
-            en: "{message}",
-            ja: "{message}",
-        },
+        text: Text { en: "{message}", ja: "{message}" },
         cause: Text {
-            en: "The operation could not be done.",
-            ja: "操作は実行できませんでした。",
+            en: "The operation could not be done.", ja: "操作は実行できませんでした。"
         },
         remedy: Text {
             en: "The message says what stood in the way; make a new operation when that is \
@@ -497,10 +443,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         id: "OperationSuperseded",
         severity: Severity::Warning,
-        text: Text {
-            en: "{message}",
-            ja: "{message}",
-        },
+        text: Text { en: "{message}", ja: "{message}" },
         cause: Text {
             en: "A later operation on the same object took its place.",
             ja: "同じオブジェクトへの後の操作に置き換えられました。",

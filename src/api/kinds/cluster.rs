@@ -21,7 +21,11 @@ use super::{Condition, Duration};
     namespaced,
     status = "ClusterStatus",
     derive = "PartialEq",
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
     printcolumn(name = "Servers", type_ = "string", json_path = ".status.servers"),
     printcolumn(name = "Leader", type_ = "string", json_path = ".status.leader"),
     printcolumn(name = "Term", type_ = "integer", json_path = ".status.term"),
@@ -134,7 +138,9 @@ pub struct Arbitration {
 }
 
 /// Methods of partition resolution.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum ArbitrationType {
     /// More than half of all configured servers go on. Exclusive; needs three servers to survive
     /// the loss of one.
@@ -216,7 +222,9 @@ pub enum TlsMode {
 }
 
 /// What a server does that has no authority any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum PartitionAction {
     /// End every service, keep the machine.
     #[default]
@@ -248,7 +256,9 @@ impl Default for Startup {
 }
 
 /// What becomes of a failed server that comes back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum ReturnPolicy {
     /// It stays out until `stead server return`.
     #[default]
@@ -309,7 +319,9 @@ impl Default for Guards {
 }
 
 /// Whether what is active may be deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum DeletionPolicy {
     /// Refuse to delete what is active.
     #[default]

@@ -22,7 +22,11 @@ use super::{Condition, DeletionPolicy};
     printcolumn(name = "Server", type_ = "string", json_path = ".status.server"),
     printcolumn(name = "Since", type_ = "date", json_path = ".status.since"),
     printcolumn(name = "Last Failover", type_ = "string", json_path = ".status.lastFailover.text"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.message")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -52,7 +56,9 @@ fn manual() -> Automation {
 }
 
 /// Whether something happens by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum Automation {
     /// By itself.
     #[default]
@@ -62,7 +68,9 @@ pub enum Automation {
 }
 
 /// When a change that needs a restart takes effect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum ApplyChanges {
     /// At the next activation, or by `stead group restart`.
     #[default]
@@ -72,7 +80,9 @@ pub enum ApplyChanges {
 }
 
 /// Where a group stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum GroupState {
     /// Active nowhere.
     Offline,

@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Condition, Duration};
-use crate::api::types::{CustomMonitorSpec, LoadBalanceMonitorSpec, ProbePortMonitorSpec, TcpMonitorSpec};
+use crate::api::types::{
+    CustomMonitorSpec, LoadBalanceMonitorSpec, ProbePortMonitorSpec, TcpMonitorSpec,
+};
 
 /// A monitor and the recovery that its errors lead to.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -22,7 +24,11 @@ use crate::api::types::{CustomMonitorSpec, LoadBalanceMonitorSpec, ProbePortMoni
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Target", type_ = "string", json_path = ".spec.recovery.target.name"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.message")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -110,7 +116,9 @@ fn warn_at_percent() -> u32 {
 }
 
 /// Types of monitors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum MonitorType {
     /// A TCP port accepts connections.
     TCP,
@@ -123,7 +131,9 @@ pub enum MonitorType {
 }
 
 /// When a monitor monitors.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum MonitorTiming {
     /// Always.
     #[default]
@@ -133,7 +143,9 @@ pub enum MonitorTiming {
 }
 
 /// What a check without an answer counts as.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum TimeoutAction {
     /// An error.
     #[default]
@@ -219,7 +231,9 @@ pub struct RecoveryTarget {
 }
 
 /// Kinds of recovery targets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum RecoveryTargetKind {
     /// A resource; failover moves its group.
     Resource,
@@ -250,7 +264,9 @@ fn script_timeout() -> Duration {
 }
 
 /// The last rung.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum FinalAction {
     /// Nothing.
     #[default]
@@ -268,7 +284,9 @@ pub enum FinalAction {
 }
 
 /// What a monitor says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum MonitorState {
     /// It works.
     Normal,

@@ -23,7 +23,11 @@ use crate::api::types::{ExecSpec, FloatingIpSpec, ProbePortSpec};
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Server", type_ = "string", json_path = ".status.server"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.message")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -61,7 +65,9 @@ pub struct ResourceSpec {
 }
 
 /// Types of resources.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum ResourceType {
     /// A supervised command, or a pair of start and stop scripts.
     Exec,
@@ -112,7 +118,9 @@ impl Default for Activation {
 }
 
 /// After the last try to activate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum ActivationFailure {
     /// Leave what is active as it is and start nothing that depends on it.
     #[default]
@@ -156,7 +164,9 @@ impl Default for Deactivation {
 }
 
 /// After the last try to deactivate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum DeactivationFailure {
     /// Shut the server down: then it has certainly stopped.
     #[default]
@@ -168,7 +178,9 @@ pub enum DeactivationFailure {
 }
 
 /// Where a resource stands on its group's server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum ResourceState {
     /// Not active.
     Offline,

@@ -133,10 +133,8 @@ pub fn locate(problems: &mut [Problem], objects: &[ManifestObject]) {
 fn read_file(bytes: &[u8]) -> (Vec<Document>, Vec<Fault>) {
     let refuse = |line, problem| (Vec::new(), vec![(line, problem)]);
     if bytes.len() > FILE_BYTES_MAX {
-        let message = format!(
-            "the file has {} bytes: at most {FILE_BYTES_MAX} are read",
-            bytes.len()
-        );
+        let message =
+            format!("the file has {} bytes: at most {FILE_BYTES_MAX} are read", bytes.len());
         return refuse(1, Problem::error("ObjectTooLarge", "", message));
     }
     let text = match std::str::from_utf8(bytes) {
@@ -208,8 +206,9 @@ fn identify(file: &str, document: Document) -> (Option<ManifestObject>, Vec<Prob
         .into_iter()
         .map(|problem| Problem { location: Some(object.locate(&problem.field)), ..problem })
         .collect();
-    found.extend(faults.into_iter().map(|(line, problem)| {
-        Problem { location: Some(Location { file: file.to_owned(), line }), ..problem }
+    found.extend(faults.into_iter().map(|(line, problem)| Problem {
+        location: Some(Location { file: file.to_owned(), line }),
+        ..problem
     }));
     let found = found.into_iter().map(|problem| problem.of(&object.kind, &object.name)).collect();
     (usable.then_some(object), found)
@@ -250,8 +249,7 @@ fn duplicates(objects: &[ManifestObject]) -> Vec<Problem> {
     for object in objects {
         let Some(earlier) = first.insert((&object.kind, &object.name), object) else { continue };
         let message = format!("stands there twice: first at {}", earlier.locate(""));
-        let problem =
-            Problem::error("DuplicateObject", "", message).of(&object.kind, &object.name);
+        let problem = Problem::error("DuplicateObject", "", message).of(&object.kind, &object.name);
         problems.push(Problem { location: Some(object.locate("")), ..problem });
         first.insert((&object.kind, &object.name), earlier);
     }

@@ -191,7 +191,7 @@ impl Builder {
         self.faults.push((line, Problem::error(code, "", message)));
     }
 
-    fn refuse_size(&mut self, line: usize)  {
+    fn refuse_size(&mut self, line: usize) {
         let message = format!(
             "the object that begins at line {} is larger than {OBJECT_BYTES_MAX} bytes",
             self.line
@@ -267,7 +267,7 @@ impl Builder {
         }
     }
 
-    fn open(&mut self, content: Content, anchor: usize, line: usize)  {
+    fn open(&mut self, content: Content, anchor: usize, line: usize) {
         if let Some(Container { content: Content::Object { key: None, .. }, .. }) =
             self.stack.last()
         {

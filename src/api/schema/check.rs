@@ -80,10 +80,8 @@ fn check_identity(kind: &str, object: &Value, problems: &mut Vec<Problem>) {
     }
     if !KINDS.contains(&kind) {
         let message = format!("is not a kind of {API_VERSION}{}", suggestion(kind, KINDS));
-        problems.push(with_found(
-            Problem::error("UnknownKind", "kind", message),
-            object.get("kind"),
-        ));
+        problems
+            .push(with_found(Problem::error("UnknownKind", "kind", message), object.get("kind")));
     }
 }
 
@@ -128,11 +126,7 @@ fn check_root(schema: &Value, object: &Value, problems: &mut Vec<Problem>) {
     }
 }
 
-fn unknown_field(
-    path: &str,
-    name: &str,
-    candidates: &mut dyn Iterator<Item = &str>,
-) -> Problem {
+fn unknown_field(path: &str, name: &str, candidates: &mut dyn Iterator<Item = &str>) -> Problem {
     Problem::error("UnknownField", path, format!("unknown field{}", suggestion(name, candidates)))
 }
 
@@ -195,11 +189,7 @@ fn check_object(
             None => {
                 let known = schema["properties"].as_object();
                 let mut names = known.into_iter().flat_map(|known| known.keys());
-                problems.push(unknown_field(
-                    &field,
-                    name,
-                    &mut names.by_ref().map(String::as_str),
-                ));
+                problems.push(unknown_field(&field, name, &mut names.by_ref().map(String::as_str)));
             }
         }
     }
@@ -289,13 +279,7 @@ fn check_array(schema: &Value, path: &str, items: &[Value], problems: &mut Vec<P
     }
 }
 
-fn check_count(
-    schema: &Value,
-    what: &str,
-    path: &str,
-    count: usize,
-    problems: &mut Vec<Problem>,
-) {
+fn check_count(schema: &Value, what: &str, path: &str, count: usize, problems: &mut Vec<Problem>) {
     let bound = |prefix: &str| schema[format!("{prefix}{what}")].as_u64();
     let count = count as u64;
     let (least, most) = (bound("min").unwrap_or(0), bound("max").unwrap_or(u64::MAX));

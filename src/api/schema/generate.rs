@@ -47,7 +47,12 @@ fn refine(schema: &mut Value) {
     refine_format(node);
     add_union_rules(node);
     if node.get("x-stead-change").is_some_and(|class| class == "Immutable") {
-        add_rule(node, "self == oldSelf", "ImmutableField: it can't be changed once it is made", None);
+        add_rule(
+            node,
+            "self == oldSelf",
+            "ImmutableField: it can't be changed once it is made",
+            None,
+        );
     }
     for child in ["items", "additionalProperties"] {
         if let Some(child) = node.get_mut(child) {
@@ -62,7 +67,9 @@ fn refine(schema: &mut Value) {
 }
 
 fn refine_format(node: &mut Map<String, Value>) {
-    let Some(format) = node.get("format").and_then(Value::as_str).map(str::to_owned) else { return };
+    let Some(format) = node.get("format").and_then(Value::as_str).map(str::to_owned) else {
+        return;
+    };
     match format.as_str() {
         "uint8" | "uint16" | "int8" | "int16" => {
             node.insert("format".into(), "int32".into());
@@ -131,9 +138,7 @@ fn add_rule(node: &mut Map<String, Value>, rule: &str, message: &str, member: Op
     if let Some(member) = member {
         entry["fieldPath"] = format!(".{member}").into();
     }
-    let rules = node
-        .entry("x-kubernetes-validations")
-        .or_insert_with(|| Value::Array(Vec::new()));
+    let rules = node.entry("x-kubernetes-validations").or_insert_with(|| Value::Array(Vec::new()));
     if let Value::Array(rules) = rules {
         rules.push(entry);
     }

@@ -17,8 +17,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::{Map, Value};
 
-pub use check::{check, unknown_fields};
 pub(crate) use check::{NAME_RULE, is_dns_label, join};
+pub use check::{check, unknown_fields};
 pub use rules::check_update;
 
 use super::kinds::{Cluster, FailoverGroup, Monitor, Operation, Resource, Server};

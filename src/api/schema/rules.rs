@@ -12,10 +12,7 @@ use super::{KINDS, apply_defaults, schema};
 use crate::api::problem::Problem;
 
 static COMPILED: LazyLock<BTreeMap<&'static str, CompiledSchema>> = LazyLock::new(|| {
-    KINDS
-        .into_iter()
-        .filter_map(|kind| Some((kind, compile_schema(schema(kind)?))))
-        .collect()
+    KINDS.into_iter().filter_map(|kind| Some((kind, compile_schema(schema(kind)?)))).collect()
 });
 
 /// Rules that the object breaks, defaults filled in. Of a rule that can't be evaluated nothing is

@@ -150,12 +150,7 @@ fn check_majority(spec: &ClusterSpec, problems: &mut Vec<Problem>) {
 }
 
 /// An arbiter's target must be outside of what it judges.
-fn check_target(
-    set: &Set,
-    spec: &ClusterSpec,
-    target: IpAddr,
-    field: String,
-) -> Option<Problem> {
+fn check_target(set: &Set, spec: &ClusterSpec, target: IpAddr, field: String) -> Option<Problem> {
     let found = target.to_string().into();
     for server in &spec.servers {
         if server.addresses.values().any(|address| *address == target) {

@@ -39,9 +39,7 @@ fn check_name(metadata: &Value, problems: &mut Vec<Problem>) {
             if is_dns_label(&lower) {
                 message.push_str(&format!("; `{lower}` would be one"));
             }
-            problems.push(
-                Problem::error("InvalidName", field, message).found(&metadata["name"]),
-            );
+            problems.push(Problem::error("InvalidName", field, message).found(&metadata["name"]));
         }
         other => {
             let message = "is not a string: put it in quotes";
@@ -53,12 +51,10 @@ fn check_name(metadata: &Value, problems: &mut Vec<Problem>) {
 fn check_namespace(metadata: &Value, problems: &mut Vec<Problem>) {
     let namespace = &metadata["namespace"];
     if !namespace.is_null() && namespace != NAMESPACE {
-        let message = format!(
-            "is not the namespace of this cluster: leave it out, or write `{NAMESPACE}`"
-        );
-        problems.push(
-            Problem::error("WrongNamespace", "metadata.namespace", message).found(namespace),
-        );
+        let message =
+            format!("is not the namespace of this cluster: leave it out, or write `{NAMESPACE}`");
+        problems
+            .push(Problem::error("WrongNamespace", "metadata.namespace", message).found(namespace));
     }
 }
 

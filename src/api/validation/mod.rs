@@ -66,10 +66,7 @@ pub fn validate_write(stored: &[Value], new: &Value) -> Vec<Problem> {
 pub fn validate_update(old: &Value, new: &Value) -> Vec<Problem> {
     let kind = new["kind"].as_str().unwrap_or_default();
     let name = new["metadata"]["name"].as_str().unwrap_or_default();
-    schema::check_update(kind, old, new)
-        .into_iter()
-        .map(|problem| problem.of(kind, name))
-        .collect()
+    schema::check_update(kind, old, new).into_iter().map(|problem| problem.of(kind, name)).collect()
 }
 
 /// What is wrong between objects.
@@ -193,13 +190,7 @@ impl Set {
 }
 
 /// A name that nothing has.
-fn unknown(
-    code: &str,
-    what: &str,
-    name: &str,
-    field: String,
-    known: &BTreeSet<String>,
-) -> Problem {
+fn unknown(code: &str, what: &str, name: &str, field: String, known: &BTreeSet<String>) -> Problem {
     let hint = suggestion(name, known.iter().map(String::as_str));
     Problem::error(code, field, format!("is no {what} of this cluster{hint}")).found(&name.into())
 }

@@ -138,9 +138,8 @@ fn check_recovery(set: &Set, spec: &MonitorSpec, problems: &mut Vec<Problem>) {
 /// A name with an automatic monitor's suffix belongs to the monitor of that resource: an object
 /// with it takes the automatic one's place, and must be of its type.
 fn check_name(set: &Set, name: &str, spec: &MonitorSpec, problems: &mut Vec<Problem>) {
-    let Some((resource, suffix)) = AUTOMATIC_SUFFIXES
-        .iter()
-        .find_map(|suffix| Some((name.strip_suffix(suffix)?, *suffix)))
+    let Some((resource, suffix)) =
+        AUTOMATIC_SUFFIXES.iter().find_map(|suffix| Some((name.strip_suffix(suffix)?, *suffix)))
     else {
         return;
     };

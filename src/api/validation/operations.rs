@@ -25,7 +25,8 @@ fn check_operation(set: &Set, spec: &OperationSpec) -> Vec<Problem> {
     let group = spec.group.as_ref().and_then(|group| Some((group, set.groups.specs.get(group)?)));
     match spec.type_ {
         OperationType::StartGroup | OperationType::MoveGroup => {
-            if let Some((name, group)) = group.filter(|(_, group)| !group.servers.contains(server)) {
+            if let Some((name, group)) = group.filter(|(_, group)| !group.servers.contains(server))
+            {
                 let message = format!(
                     "is not in the failover policy of {name}: it has {}",
                     group.servers.join(", ")

@@ -53,7 +53,8 @@ fn check_references(set: &Set, name: &str, spec: &ResourceSpec, problems: &mut V
             }
         } else if !set.resources.names.contains(on) {
             let others = siblings.iter().map(String::as_str).filter(|sibling| *sibling != name);
-            let message = format!("is no resource of group {}{}", spec.group, suggestion(on, others));
+            let message =
+                format!("is no resource of group {}{}", spec.group, suggestion(on, others));
             let problem = Problem::error("UnknownResource", field, message);
             problems.push(problem.found(&on.as_str().into()));
         }
@@ -77,8 +78,7 @@ fn check_automatic_names(name: &str, spec: &ResourceSpec, problems: &mut Vec<Pro
 }
 
 fn check_exec(exec: &ExecSpec, problems: &mut Vec<Problem>) {
-    let commands =
-        [("command", &exec.command), ("start", &exec.start), ("stop", &exec.stop)];
+    let commands = [("command", &exec.command), ("start", &exec.start), ("stop", &exec.stop)];
     for (field, command) in commands {
         if command.as_ref().and_then(|words| words.first()).is_some_and(String::is_empty) {
             let message = "is empty: the first word is the program";
@@ -91,7 +91,8 @@ fn check_exec(exec: &ExecSpec, problems: &mut Vec<Problem>) {
         let problem = Problem::warning("FieldWithoutEffect", "spec.exec.restarts", message);
         problems.push(problem.found(&exec.restarts.into()));
     }
-    if let Some(folder) = exec.working_directory.as_ref().filter(|folder| !folder.starts_with('/')) {
+    if let Some(folder) = exec.working_directory.as_ref().filter(|folder| !folder.starts_with('/'))
+    {
         let message = "is not an absolute path: begin it with `/`";
         let problem = Problem::error("InvalidCommand", "spec.exec.workingDirectory", message);
         problems.push(problem.found(&folder.as_str().into()));
@@ -112,14 +113,17 @@ fn check_floating(
         let problem = Problem::error("InvalidAddress", "spec.floatingIP.address", message);
         problems.push(problem.found(&found));
     }
-    if let Some(length) = floating.prefix_length.filter(|length| address.is_ipv4() && *length > 32) {
+    if let Some(length) = floating.prefix_length.filter(|length| address.is_ipv4() && *length > 32)
+    {
         let message = "is out of bounds: from 0 to 32 for an IPv4 address";
         let problem = Problem::error("OutOfBounds", "spec.floatingIP.prefixLength", message);
         problems.push(problem.found(&length.into()));
     }
-    let owner = set.cluster.iter().flat_map(|cluster| &cluster.servers).find(|server| {
-        server.addresses.values().any(|own| *own == address)
-    });
+    let owner = set
+        .cluster
+        .iter()
+        .flat_map(|cluster| &cluster.servers)
+        .find(|server| server.addresses.values().any(|own| *own == address));
     if let Some(owner) = owner {
         let message = format!(
             "is the own address of {}: a floating address is one that no server has",
@@ -151,7 +155,8 @@ fn check_per_server(
     if floating.per_server.is_empty() || floating.interface.is_some() {
         return;
     }
-    let named: BTreeSet<&str> = floating.per_server.iter().map(|entry| entry.name.as_str()).collect();
+    let named: BTreeSet<&str> =
+        floating.per_server.iter().map(|entry| entry.name.as_str()).collect();
     for server in servers.iter().filter(|server| !named.contains(server.as_str())) {
         if !set.servers.contains(server) {
             continue;
@@ -280,8 +285,8 @@ fn claim_own_port(
     let servers = set.servers_of(spec);
     let cluster = set.cluster.as_ref()?;
     for server in cluster.servers.iter().filter(|server| servers.contains(&server.name)) {
-        let shared = address
-            .is_none_or(|address| server.addresses.values().any(|own| *own == address));
+        let shared =
+            address.is_none_or(|address| server.addresses.values().any(|own| *own == address));
         for (own, what) in
             [(server.heartbeat_port, "heartbeat port"), (server.api_port, "API port")]
         {
@@ -304,9 +309,9 @@ fn claim_port<'a>(
     let mut conflict = None;
     for server in set.servers_of(spec) {
         let holders = ports.entry((server, port)).or_default();
-        let other = holders.iter().find(|(_, other)| {
-            address.is_none() || other.is_none() || address == *other
-        });
+        let other = holders
+            .iter()
+            .find(|(_, other)| address.is_none() || other.is_none() || address == *other);
         if let Some((other, _)) = other {
             let message = format!(
                 "is claimed by resource {other} already, and {server} may run both: choose another"

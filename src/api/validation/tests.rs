@@ -46,6 +46,23 @@ fn every_golden_manifest_gets_exactly_its_expected_answer() {
 }
 
 #[test]
+fn every_code_that_a_golden_answer_shows_is_in_the_catalogue() {
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let files = [("x".to_owned(), std::fs::read(&path).unwrap())];
+        let (objects, mut problems) = manifest::parse(&files);
+        problems.extend(manifest::check_all(&objects));
+        for problem in problems {
+            let known = crate::api::catalogue::lookup(&problem.code);
+            assert!(known.is_some(), "{} is not in the catalogue", problem.code);
+        }
+    }
+}
+
+#[test]
 fn the_quickstart_has_no_problems_at_all() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/quickstart/cluster.yaml");
     assert_eq!(said(&path), "no problems.\n");
@@ -62,8 +79,7 @@ fn object(kind: &str, name: &str, spec: Value) -> Value {
 
 fn small_cluster() -> Vec<Value> {
     let server = |number: u8| {
-        let addresses =
-            json!({ "a": format!("10.0.0.{number}"), "b": format!("10.1.0.{number}") });
+        let addresses = json!({ "a": format!("10.0.0.{number}"), "b": format!("10.1.0.{number}") });
         json!({ "name": format!("node{number}"), "addresses": addresses })
     };
     vec![

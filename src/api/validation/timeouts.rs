@@ -28,14 +28,13 @@ pub(super) fn check(set: &Set, problems: &mut Vec<Problem>) {
             "is too long: the deactivation would time out (after {}) before the command is killed",
             spec.deactivation.timeout
         );
-        let problem =
-            Problem::error("TimeoutsContradict", "spec.exec.terminationGrace", message)
-                .of("Resource", name)
-                .found(&exec.termination_grace.to_string().into())
-                .detail(format!(
-                    "needed: terminationGrace {} < deactivation.timeout {}",
-                    exec.termination_grace, spec.deactivation.timeout
-                ));
+        let problem = Problem::error("TimeoutsContradict", "spec.exec.terminationGrace", message)
+            .of("Resource", name)
+            .found(&exec.termination_grace.to_string().into())
+            .detail(format!(
+                "needed: terminationGrace {} < deactivation.timeout {}",
+                exec.termination_grace, spec.deactivation.timeout
+            ));
         problems.push(problem);
     }
 }
@@ -120,7 +119,8 @@ fn check_with_own_timeouts(
     let hung = |spec: &MonitorSpec| {
         times(Duration::from(spec.interval).saturating_add(spec.timeout.into()), tries(spec))
     };
-    let slowest = monitors.iter().map(|(name, spec)| (hung(spec), *name, *spec)).max_by_key(|m| m.0);
+    let slowest =
+        monitors.iter().map(|(name, spec)| (hung(spec), *name, *spec)).max_by_key(|m| m.0);
     let Some((most, monitor, spec)) = slowest else { return };
     if timeout >= most.saturating_add(GRACE) {
         return;
@@ -144,9 +144,10 @@ fn check_with_own_timeouts(
 
 fn check_monitor(spec: &MonitorSpec) -> Option<Problem> {
     let (interval, timeout) = (Duration::from(spec.interval), Duration::from(spec.timeout));
-    let asynchronous = spec.custom.as_ref().is_some_and(|custom| {
-        custom.mode == crate::api::types::CustomMonitorMode::Asynchronous
-    });
+    let asynchronous = spec
+        .custom
+        .as_ref()
+        .is_some_and(|custom| custom.mode == crate::api::types::CustomMonitorMode::Asynchronous);
     if asynchronous || timeout <= times(interval, TIMEOUT_PER_INTERVAL_MAX) {
         return None;
     }

@@ -13,7 +13,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Arbiter, ClusterModel, GroupModel, Model, MonitorModel, ObjectKey, Objects, ResourceModel, StoredObject,
+    Arbiter, ClusterModel, GroupModel, Model, MonitorModel, ObjectKey, Objects, ResourceModel,
+    StoredObject,
 };
 use crate::api::kinds::{
     Arbitration, ArbitrationType, ClusterSpec, FailoverGroupSpec, MonitorSpec, MonitorTiming,
@@ -22,7 +23,6 @@ use crate::api::kinds::{
 use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerName};
 use crate::api::timing::Timing;
 use crate::api::types::{automatic_monitor_specs, automatic_monitors};
-
 
 /// Why the stored objects make no model.
 #[derive(Debug, thiserror::Error)]
@@ -144,9 +144,9 @@ pub fn effective(objects: &Objects) -> Objects {
 fn derived_uid(uid: &str, name: &str) -> String {
     // FNV-1a, twice with different starts: nothing secret hangs on it, only that it stays the same.
     let hash = |start: u64| {
-        uid.bytes().chain(name.bytes()).fold(start, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        })
+        uid.bytes()
+            .chain(name.bytes())
+            .fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
     };
     let (high, low) = (hash(0xcbf2_9ce4_8422_2325), hash(0x8422_2325_cbf2_9ce4));
     format!(
@@ -171,8 +171,10 @@ fn of_kind<'a, Spec: DeserializeOwned>(
     kind: &'a str,
 ) -> impl Iterator<Item = (&'a str, Result<Stored<Spec>, CompileError>)> {
     kind_range(objects, kind).map(|(key, object)| {
-        let parsed = serde_json::from_str(&object.json).map_err(|source| {
-            CompileError::Malformed { kind: key.kind.clone(), name: key.name.clone(), source }
+        let parsed = serde_json::from_str(&object.json).map_err(|source| CompileError::Malformed {
+            kind: key.kind.clone(),
+            name: key.name.clone(),
+            source,
         });
         (key.name.as_str(), parsed)
     })
@@ -186,8 +188,7 @@ fn compile_cluster(objects: &Objects) -> Result<ClusterModel, CompileError> {
     }
     let Stored { metadata, spec } = stored?;
     let paths = cluster_paths(&spec);
-    let timing =
-        Timing::derive(spec.heartbeat.timeout.into(), arbiter_budget(&spec.arbitration));
+    let timing = Timing::derive(spec.heartbeat.timeout.into(), arbiter_budget(&spec.arbitration));
     Ok(ClusterModel {
         name: name.to_owned(),
         servers: spec.servers.iter().map(|server| server.name.as_str().into()).collect(),
@@ -371,21 +372,22 @@ fn monitor_model(
             .or_else(|| spec.probe_port.as_ref().map(|probe| probe.resource.as_str()))
             .map(ResourceName::from),
     };
-    let (target_group, target_resource) = match (spec.recovery.target.kind, &spec.recovery.target.name)
-    {
-        (RecoveryTargetKind::Resource, Some(name)) => {
-            let resource = ResourceName::from(name.as_str());
-            match resource_groups.get(&resource) {
-                Some(group) => (Some(group.clone()), Some(resource)),
-                None => (None, None),
+    let (target_group, target_resource) =
+        match (spec.recovery.target.kind, &spec.recovery.target.name) {
+            (RecoveryTargetKind::Resource, Some(name)) => {
+                let resource = ResourceName::from(name.as_str());
+                match resource_groups.get(&resource) {
+                    Some(group) => (Some(group.clone()), Some(resource)),
+                    None => (None, None),
+                }
             }
-        }
-        (RecoveryTargetKind::Group, Some(name)) => {
-            (Some(GroupName::from(name.as_str())).filter(|name| groups.contains_key(name)), None)
-        }
-        (RecoveryTargetKind::Resource | RecoveryTargetKind::Group, None)
-        | (RecoveryTargetKind::AllGroups | RecoveryTargetKind::LocalServer, _) => (None, None),
-    };
+            (RecoveryTargetKind::Group, Some(name)) => (
+                Some(GroupName::from(name.as_str())).filter(|name| groups.contains_key(name)),
+                None,
+            ),
+            (RecoveryTargetKind::Resource | RecoveryTargetKind::Group, None)
+            | (RecoveryTargetKind::AllGroups | RecoveryTargetKind::LocalServer, _) => (None, None),
+        };
     let servers = match &spec.servers {
         Some(servers) => known_servers(servers, cluster),
         // The port is the resource's only on the servers of its group.
@@ -404,4 +406,3 @@ fn monitor_model(
         spec: Arc::new(spec),
     }
 }
-

@@ -1,0 +1,453 @@
+//! Servers that come and go, the paths between them, views, arbitration, leases.
+
+use super::Severity::{Error, Information, Warning};
+use super::{Entry, entry};
+
+/// The table.
+pub const ENTRIES: &[Entry] = &[
+    entry(
+        "ServerHeard",
+        Information,
+        ["{server} is heard", "{server} の応答があります"],
+        [
+            "Heartbeats arrive from the server in both directions.",
+            "サーバーとの間で、双方向のハートビートが届くようになりました。",
+        ],
+        [
+            "Nothing. Where it failed before, it takes part again after stead server return.",
+            "対処は不要です。障害後のサーバーは stead server return で復帰します。",
+        ],
+    ),
+    entry(
+        "ServerLost",
+        Warning,
+        [
+            "{server} was lost: no packet on {paths} for {timeout}",
+            "{server} を見失いました: {paths} で {timeout} の間パケットがありません",
+        ],
+        [
+            "The server is switched off, its agent is dead or stands still, or every path to it is \
+             cut.",
+            "サーバーの停止、エージェントの異常終了や停滞、または全経路の切断です。",
+        ],
+        [
+            "Look at the server and at the paths. When it is repaired: stead server return SERVER.",
+            "サーバーと経路を確認してください。修復後は stead server return SERVER を実行します。",
+        ],
+    ),
+    entry(
+        "ServerOnline",
+        Information,
+        ["{server} takes part", "{server} は参加しています"],
+        [
+            "The server is a member of the view and may run groups.",
+            "サーバーはビューの一員で、グループを起動できます。",
+        ],
+        ["Nothing.", "対処は不要です。"],
+    ),
+    entry(
+        "ServerUnknown",
+        Warning,
+        ["nothing is known of {server} yet", "{server} の状態はまだ不明です"],
+        [
+            "The server has not been heard since this agent started, or no server leads.",
+            "このエージェントの起動後まだ応答がないか、リーダーがいません。",
+        ],
+        [
+            "Wait a moment; where it stays so, start the server's agent and look at the paths.",
+            "しばらく待ち、続く場合はエージェントの起動と経路を確認してください。",
+        ],
+    ),
+    entry(
+        "ServerOut",
+        Warning,
+        ["{server} is kept out: {message}", "{server} は除外されています: {message}"],
+        [
+            "The server failed, or was detached by hand. It runs no group until it is returned.",
+            "サーバーの障害、または手動での切り離しです。復帰するまでグループを起動しません。",
+        ],
+        [
+            "Find out why it failed, repair it, then: stead server return SERVER.",
+            "障害の原因を取り除いてから stead server return SERVER を実行してください。",
+        ],
+    ),
+    entry(
+        "ServerReturned",
+        Information,
+        ["{server} takes part again", "{server} が復帰しました"],
+        [
+            "A person returned the server, or returnPolicy: Automatic did.",
+            "手動、または returnPolicy: Automatic によって復帰しました。",
+        ],
+        ["Nothing.", "対処は不要です。"],
+    ),
+    entry(
+        "ServerDetached",
+        Information,
+        ["{server} was detached", "{server} を切り離しました"],
+        [
+            "An operation moved everything away from the server; nothing starts there.",
+            "操作により全グループが移動し、このサーバーでは何も起動しません。",
+        ],
+        [
+            "When the work on it is done: stead server return SERVER.",
+            "作業が終わったら stead server return SERVER を実行してください。",
+        ],
+    ),
+    entry(
+        "ServerFree",
+        Information,
+        [
+            "{server} can hold nothing any more: {how} (lease {lease}, self-fence {selfFence}, wait \
+             {wait})",
+            "{server} は何も保持していません: {how} (リース {lease}、自己停止 {selfFence}、待ち時間 \
+             {wait})",
+        ],
+        [
+            "Everything the lost server ran has certainly ended: its lease and self-fence passed, or \
+             its keeper said so.",
+            "見失ったサーバーの処理は確実に終了しました。リースと自己停止の期限が過ぎたか、キーパー\
+             の通知がありました。",
+        ],
+        ["Nothing: its groups start elsewhere now.", "対処は不要です。グループは他で起動します。"],
+    ),
+    entry(
+        "PathLost",
+        Warning,
+        ["path {path} to {server} is lost", "{server} への経路 {path} が切れました"],
+        [
+            "No packet came on this path for the heartbeat time-out; another path still works, or \
+             the server is lost too.",
+            "この経路でハートビートタイムアウトの間パケットが届きませんでした。",
+        ],
+        [
+            "Look at the network of this path: interface, cable, switch, firewall.",
+            "経路のネットワーク (NIC、ケーブル、スイッチ、ファイアウォール) を確認してください。",
+        ],
+    ),
+    entry(
+        "PathRestored",
+        Information,
+        ["path {path} to {server} works", "{server} への経路 {path} が回復しました"],
+        ["Packets arrive on this path in both directions.", "経路に双方向でパケットが届きます。"],
+        ["Nothing.", "対処は不要です。"],
+    ),
+    entry(
+        "AgentEnded",
+        Warning,
+        [
+            "the agent of {server} ended; its keeper ended everything that it ran",
+            "{server} のエージェントが終了し、キーパーがその処理をすべて終了しました",
+        ],
+        [
+            "The agent was killed or crashed while the machine lived on. Its keeper said so, which \
+             frees its groups at once.",
+            "マシンは動作したままエージェントが異常終了しました。キーパーの通知により、グループは直\
+             ちに解放されます。",
+        ],
+        [
+            "Read the agent's log on that server: journalctl -u stead-agent.",
+            "そのサーバーで journalctl -u stead-agent のログを確認してください。",
+        ],
+    ),
+    entry(
+        "AgentRestarted",
+        Information,
+        ["the agent of {server} was restarted", "{server} のエージェントが再起動しました"],
+        [
+            "The server is heard with the id of a new run of its agent.",
+            "新しい起動識別子でサーバーの応答がありました。",
+        ],
+        [
+            "Nothing after an upgrade; else read the agent's log on that server.",
+            "更新後なら対処は不要です。そうでなければエージェントのログを確認してください。",
+        ],
+    ),
+    entry(
+        "ViewProposed",
+        Information,
+        [
+            "{server} proposed term {term} with {members}",
+            "{server} がターム {term} をメンバー {members} で提案しました",
+        ],
+        [
+            "The servers that hear each other changed, or there was no leader.",
+            "応答し合うサーバーが変わったか、リーダーがいませんでした。",
+        ],
+        ["Nothing.", "対処は不要です。"],
+    ),
+    entry(
+        "ViewInstalled",
+        Information,
+        [
+            "view {term} with {members} ({count} of {configured} servers), led by {leader}",
+            "ビュー {term}: メンバー {members} ({configured} 台中 {count} 台)、リーダー {leader}",
+        ],
+        [
+            "All proposed members promised, and the arbiter held.",
+            "全メンバーが承認し、調停も得られました。",
+        ],
+        ["Nothing.", "対処は不要です。"],
+    ),
+    entry(
+        "NoLeader",
+        Error,
+        [
+            "no server leads: nothing is started or moved",
+            "リーダーがいません: 起動も移動も行われません",
+        ],
+        [
+            "Too few servers hear each other, or the arbiter does not hold.",
+            "応答し合うサーバーが足りないか、調停が得られません。",
+        ],
+        [
+            "Start the missing servers, repair the paths, and look at the arbiter: stead status.",
+            "足りないサーバーと経路を修復し、stead status で調停の状態を確認してください。",
+        ],
+    ),
+    entry(
+        "NotObserved",
+        Information,
+        ["nothing has been observed yet", "まだ観測されていません"],
+        [
+            "The object is new, or a new leader has just begun.",
+            "新しいか、リーダーの交代直後です。",
+        ],
+        ["Wait a moment.", "しばらくお待ちください。"],
+    ),
+    entry(
+        "ArbitrationHeld",
+        Information,
+        ["the arbiter holds: {message}", "調停を得ました: {message}"],
+        [
+            "These servers may act as the cluster.",
+            "これらのサーバーがクラスターとして動作できます。",
+        ],
+        ["Nothing.", "対処は不要です。"],
+    ),
+    entry(
+        "ArbitrationLost",
+        Error,
+        ["the arbiter does not hold: {message}", "調停を得られません: {message}"],
+        [
+            "These servers may not act as the cluster: others may, or nobody.",
+            "これらのサーバーはクラスターとして動作できません。",
+        ],
+        [
+            "Repair the paths between the servers, or the arbiter's target.",
+            "サーバー間の経路、または調停先を修復してください。",
+        ],
+    ),
+    entry(
+        "ArbitrationUnknown",
+        Warning,
+        ["the arbiter gives no answer: {message}", "調停の応答がありません: {message}"],
+        [
+            "The arbiter could not be asked in time; that is never taken for consent.",
+            "時間内に調停先へ問い合わせできませんでした。同意とは見なされません。",
+        ],
+        [
+            "Look at the way to the arbiter's target, and at its time-out.",
+            "調停先への経路とタイムアウトを確認してください。",
+        ],
+    ),
+    entry(
+        "SplitBrainSafe",
+        Information,
+        [
+            "two halves of a divided cluster can't both act",
+            "分断されても両側が同時に動作することはありません",
+        ],
+        [
+            "The arbiter is exclusive: a majority of all configured servers.",
+            "調停は排他的 (全サーバーの過半数) です。",
+        ],
+        ["Nothing.", "対処は不要です。"],
+    ),
+    entry(
+        "SplitBrainUnsafe",
+        Warning,
+        [
+            "two halves of a divided cluster may both act",
+            "分断されると両側が同時に動作する可能性があります",
+        ],
+        [
+            "The arbiter (Ping, HTTP, None) can answer both halves, and nothing ends the other one \
+             for certain.",
+            "調停方式 (Ping、HTTP、None) は両側に同意し得るうえ、相手を確実に停止する手段がありませ\
+             ん。",
+        ],
+        [
+            "Use Majority with three servers where two copies of the service must never run.",
+            "二重起動が許されない場合は、3 台以上で Majority を使ってください。",
+        ],
+    ),
+    entry(
+        "LeaseLost",
+        Error,
+        [
+            "{server} has lost its lease ({lease}): it ends every service",
+            "{server} のリース ({lease}) が切れました: 全サービスを終了します",
+        ],
+        [
+            "No leader answered this server within the lease: it is cut off, or the others are gone.",
+            "リースの間リーダーの応答がありません。孤立したか、他のサーバーが停止しました。",
+        ],
+        [
+            "Look at the paths of this server and at the other servers.",
+            "このサーバーの経路と、他のサーバーを確認してください。",
+        ],
+    ),
+    entry(
+        "Isolated",
+        Error,
+        [
+            "{server} is isolated: it ends every service ({message})",
+            "{server} は孤立しました: 全サービスを終了します ({message})",
+        ],
+        [
+            "The server has no authority any more, so that others may take over.",
+            "サーバーは権限を失い、他のサーバーが引き継げる状態になりました。",
+        ],
+        [
+            "Repair the paths; then: stead server return SERVER.",
+            "経路を修復し、stead server return SERVER を実行してください。",
+        ],
+    ),
+    entry(
+        "StartupWaiting",
+        Information,
+        [
+            "waits up to {wait} for {missing} before groups start",
+            "グループの起動前に {missing} を最長 {wait} 待ちます",
+        ],
+        [
+            "The cluster starts, and not every server is heard yet (spec.startup.waitForServers).",
+            "クラスターの起動中で、まだ全サーバーが揃っていません (spec.startup.waitForServers)。",
+        ],
+        ["Start the missing servers, or wait.", "足りないサーバーを起動するか、お待ちください。"],
+    ),
+    entry(
+        "StartupComplete",
+        Information,
+        [
+            "start-up synchronisation is over (missing: {missing})",
+            "起動同期が完了しました (不在: {missing})",
+        ],
+        [
+            "Every server is heard, or the wait for the missing ones has passed.",
+            "全サーバーが揃ったか、待ち時間が過ぎました。",
+        ],
+        ["Nothing.", "対処は不要です。"],
+    ),
+    entry(
+        "StoreBehind",
+        Warning,
+        [
+            "{server} could not write the store: {error}",
+            "{server} が構成情報を書き込めません: {error}",
+        ],
+        [
+            "The member's disk is full or fails; changes are not acknowledged until it has them.",
+            "メンバーのディスクが満杯か異常です。書き込まれるまで変更は確定しません。",
+        ],
+        [
+            "Free space in /var/lib/stead on that server, or replace its disk.",
+            "そのサーバーの /var/lib/stead の空き容量かディスクを確認してください。",
+        ],
+    ),
+    entry(
+        "PersistFailed",
+        Error,
+        ["{server} could not write its state: {error}", "{server} が状態を書き込めません: {error}"],
+        [
+            "The disk of the state folder is full or fails. Nothing that depends on the record is \
+             done.",
+            "状態フォルダーのディスクが満杯か異常です。この記録に依存する処理は行われません。",
+        ],
+        [
+            "Free space in /var/lib/stead, or replace the disk.",
+            "/var/lib/stead の空き容量かディスクを確認してください。",
+        ],
+    ),
+    entry(
+        "SpecRefused",
+        Error,
+        [
+            "the stored objects can't be used: {error}",
+            "保存されたオブジェクトを使用できません: {error}",
+        ],
+        [
+            "The objects contradict each other; the cluster goes on with the last that did not.",
+            "オブジェクトに矛盾があります。直前の正しい構成で動作を続けます。",
+        ],
+        ["Correct the object that the text names.", "文中のオブジェクトを修正してください。"],
+    ),
+    entry(
+        "DualActivation",
+        Error,
+        [
+            "{group} also runs on {server}: the copy there is ended",
+            "{group} が {server} でも動作しています: そちらを終了します",
+        ],
+        [
+            "Both halves of a divided cluster ran the group; the arbiter is not exclusive.",
+            "分断された両側でグループが動作しました。調停方式が排他的ではありません。",
+        ],
+        [
+            "Compare what both copies wrote, and choose an exclusive arbiter.",
+            "両方で書き込まれたデータを確認し、排他的な調停方式を検討してください。",
+        ],
+    ),
+    entry(
+        "FinalActionTaken",
+        Error,
+        [
+            "{server} carries out the final action {action}: {message}",
+            "{server} が最終動作 {action} を実行します: {message}",
+        ],
+        [
+            "A monitor's recovery, or a failed deactivation, asked for it.",
+            "モニターの復旧処理、または非活性の失敗によるものです。",
+        ],
+        [
+            "Repair what the text names; then: stead server return SERVER.",
+            "原因を取り除き、stead server return SERVER を実行してください。",
+        ],
+    ),
+    entry(
+        "FinalActionSuppressed",
+        Error,
+        [
+            "{server} does not carry out the final action {action}: no other server is healthy \
+             ({message})",
+            "{server} は最終動作 {action} を行いません: 他に正常なサーバーがありません ({message})",
+        ],
+        [
+            "The last healthy server never ends itself: a service in error is better than none.",
+            "最後の正常なサーバーは自分を停止しません。",
+        ],
+        [
+            "Repair what the text names, and the other servers.",
+            "原因と、他のサーバーを修復してください。",
+        ],
+    ),
+    entry(
+        "RebootLoopGuard",
+        Error,
+        [
+            "{server} does not carry out {action}: {count} of {most} in the window are used \
+             ({message})",
+            "{server} は {action} を行いません: 期間内の回数 {count} が上限 {most} に達しました \
+             ({message})",
+        ],
+        [
+            "The server ended itself again and again (spec.guards.finalActionsMax).",
+            "サーバーの自己停止が繰り返されました (spec.guards.finalActionsMax)。",
+        ],
+        [
+            "Find out what fails again and again; the count ends with the window.",
+            "繰り返す障害の原因を調べてください。回数は期間の経過で消えます。",
+        ],
+    ),
+];
