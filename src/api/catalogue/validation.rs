@@ -290,6 +290,19 @@ pub const ENTRIES: &[Entry] = &[
         ["Correct it.", "直してください。"],
     ),
     entry(
+        "VersionMissing",
+        Error,
+        ["{field} is missing", "{field} がありません"],
+        [
+            "An update says which version of the object it was made from.",
+            "更新には元のオブジェクトの版が必要です。",
+        ],
+        [
+            "Get the object, change it, and send it whole.",
+            "取得したオブジェクトを変更して送ってください。",
+        ],
+    ),
+    entry(
         "NoCluster",
         Error,
         ["there is no Cluster", "Cluster がありません"],
