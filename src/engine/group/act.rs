@@ -96,6 +96,7 @@ impl Group {
     /// Ends what is under way on a resource; what it leaves is in its belief already.
     pub fn cancel(&mut self, desk: &mut Desk, name: &ResourceName) {
         let Some(instance) = self.instances.get_mut(name) else { return };
+        instance.suspect = false;
         if let Some(work) = instance.work.take() {
             desk.works.remove(&work.id);
             desk.effects.push_back(GroupEffect::Cancel { id: work.id });
@@ -198,8 +199,16 @@ impl Group {
 
     /// A driver's work on a resource ended.
     pub fn on_outcome(&mut self, desk: &mut Desk, now: Now, name: &ResourceName, outcome: Outcome) {
-        let Some(work) = self.instances.get_mut(name).and_then(|i| i.work.take()) else { return };
+        let Some(instance) = self.instances.get_mut(name) else { return };
+        let Some(work) = instance.work.take() else { return };
         desk.works.remove(&work.id);
+        let suspect = std::mem::take(&mut instance.suspect);
+        let outcome = match (outcome, work.action) {
+            (Outcome::Active { .. }, ResourceAction::Start | ResourceAction::Probe) if suspect => {
+                Outcome::Unknown { message: "it failed at the same time".to_owned() }
+            }
+            (outcome, _) => outcome,
+        };
         match work.action {
             ResourceAction::Start => self.on_started(desk, name, outcome),
             ResourceAction::Stop => self.on_stopped(desk, name, outcome),
@@ -394,8 +403,8 @@ impl Group {
         let running = self.goal == Goal::Run && !unwanted;
         let monitored = whole.as_ref().is_some_and(|model| is_monitored(model, &self.name, name));
         let Some(instance) = self.instances.get_mut(name) else { return };
-        if instance.belief != Belief::Active || instance.work.is_some() {
-            // Whatever is under way finds out.
+        if instance.belief != Belief::Active {
+            instance.suspect = instance.work.is_some();
             return;
         }
         instance.belief = Belief::Unknown(Doubt::Lapsed);

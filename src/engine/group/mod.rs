@@ -6,25 +6,25 @@
 //! never choose a server. It fails towards holding: what it does not know counts as active.
 
 mod act;
+mod orders;
 mod plan;
 mod show;
 mod state;
 #[cfg(test)]
 pub(in crate::engine) mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use self::act::Desk;
-use self::state::{Belief, Doubt, Goal, Group, Instance, Settings, Wish};
+use self::state::{Belief, Doubt, Goal, Group, Instance, Wish};
 use super::effect::{PowerAction, ResourceAction, ResourceContext};
 use super::ids::{ActionId, ActionIds, GrantId};
 use super::input::Outcome;
-use super::message::{Held, Order, OrderAction, OrderReason, ResourceReport, Wants};
-use super::model::{GroupModel, Model};
+use super::message::{Held, Order, ResourceReport, Wants};
+use super::model::Model;
 use super::note::Note;
 use super::time::{Instant, Now};
-use crate::api::kinds::{ApplyChanges, ResourceSpec};
 use crate::api::names::{GroupName, ResourceName, ServerName};
 
 /// What the groups of this server want done.
@@ -146,6 +146,11 @@ impl Groups {
             false => Belief::Absent,
         };
         self.doubtful = false;
+        for (name, group) in &mut self.groups {
+            if !model.groups.contains_key(name) {
+                group.on_removed();
+            }
+        }
         for (name, group_model) in &model.groups {
             let group = self.groups.entry(name.clone()).or_insert_with(|| Group::new(name.clone()));
             group.on_model(group_model, belief);
@@ -382,108 +387,4 @@ fn running<'a>(
         Goal::Run => Ok(group),
         Goal::Hold | Goal::Stop | Goal::Isolated => Err(Refused::NotActive(name.to_string())),
     }
-}
-
-impl Group {
-    fn on_model(&mut self, model: &GroupModel, belief: Belief) {
-        for (name, resource) in &model.resources {
-            let Some(instance) = self.instances.get_mut(name) else {
-                let instance = Instance::new(belief, Settings::of(resource));
-                self.instances.insert(name.clone(), instance);
-                continue;
-            };
-            let settings = &mut instance.settings;
-            if settings.generation != resource.generation && settings.spec != resource.spec {
-                // What failed with the old settings may work with the new ones.
-                instance.failure = None;
-                instance.attempts = 0;
-            }
-            let running = instance.belief != Belief::Absent;
-            settings.depends_on.clone_from(&resource.depends_on);
-            if !running || !needs_restart(&settings.spec, &resource.spec) {
-                settings.spec = resource.spec.clone();
-                settings.generation = resource.generation;
-            } else if model.apply_changes == ApplyChanges::Immediately && self.goal == Goal::Run {
-                instance.cycle = true;
-            }
-        }
-    }
-
-    fn on_order(&mut self, order: &Order) {
-        let goal = match order.action {
-            OrderAction::Run => Goal::Run,
-            OrderAction::Stop => Goal::Stop,
-        };
-        // A new leader that only takes over what runs changes nothing about it.
-        let adopted = order.reason == OrderReason::Adopted && goal == self.goal;
-        self.order = Some(order.clone());
-        self.goal = goal;
-        if adopted {
-            return;
-        }
-        self.wish = None;
-        for instance in self.instances.values_mut() {
-            instance.forgive();
-        }
-    }
-
-    fn on_isolated(&mut self, desk: &mut Desk) {
-        let busy: Vec<ResourceName> = self
-            .instances
-            .iter()
-            .filter(|(_, instance)| instance.work.is_some())
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in busy {
-            self.cancel(desk, &name);
-        }
-        self.wish = None;
-        self.cycle = false;
-        for instance in self.instances.values_mut() {
-            instance.cycle = false;
-            instance.forgive();
-            if instance.belief != Belief::Absent {
-                instance.belief = Belief::Unknown(Doubt::Lapsed);
-            }
-        }
-        if self.goal != Goal::Hold || !self.certainly_stopped() {
-            self.goal = Goal::Isolated;
-        }
-    }
-
-    fn begin_reactivation(&mut self, affected: &BTreeSet<ResourceName>, target: &Target) {
-        for name in affected {
-            let Some(instance) = self.instances.get_mut(name) else { continue };
-            // A stop that failed stays failed: only an order or a person ends that.
-            if instance.stop_failure.is_some() || instance.held_down {
-                continue;
-            }
-            instance.failure = None;
-            instance.attempts = 0;
-            instance.by_ladder = true;
-            let named = match target {
-                Target::Resource(resource) => resource == name,
-                Target::Group(_) => true,
-            };
-            instance.cycle = named && !instance.certainly_absent();
-        }
-    }
-}
-
-/// Whether a change takes effect only where the resource is stopped and started again. How long
-/// and how often things are tried, and what failures lead to, is read when it is needed.
-fn needs_restart(running: &ResourceSpec, wanted: &ResourceSpec) -> bool {
-    let mut live = wanted.clone();
-    live.depends_on.clone_from(&running.depends_on);
-    live.activation = running.activation.clone();
-    live.deactivation = running.deactivation.clone();
-    if let (Some(live), Some(running)) = (&mut live.exec, &running.exec) {
-        live.restarts = running.restarts;
-        live.restart_window = running.restart_window;
-        live.termination_grace = running.termination_grace;
-    }
-    if let (Some(live), Some(running)) = (&mut live.floating_ip, &running.floating_ip) {
-        live.duplicate_check = running.duplicate_check;
-    }
-    live != *running
 }

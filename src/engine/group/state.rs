@@ -86,6 +86,9 @@ pub(super) struct Instance {
     pub fresh: bool,
     pub settings: Settings,
     pub work: Option<Work>,
+    /// It said that it failed while a start or probe was under way: what that one says then is
+    /// to be looked at again.
+    pub suspect: bool,
     /// The next probe waits until then.
     pub probe_at: Option<Instant>,
     /// Probes in a row that could not tell.
@@ -117,6 +120,7 @@ impl Instance {
             fresh: belief == Belief::Absent,
             settings,
             work: None,
+            suspect: false,
             probe_at: None,
             probes: 0,
             attempts: 0,
@@ -197,6 +201,8 @@ pub(super) struct Group {
     pub name: GroupName,
     pub goal: Goal,
     pub order: Option<Order>,
+    /// The spec has it, or had it before.
+    pub specified: bool,
     /// The order an earlier run of this agent had taken.
     pub remembered: Option<GrantId>,
     /// All of it is to be stopped, then started again.
@@ -214,6 +220,7 @@ impl Group {
             name,
             goal: Goal::Hold,
             order: None,
+            specified: false,
             remembered: None,
             cycle: false,
             wish: None,

@@ -184,3 +184,27 @@ fn dependents_of_a_failed_resource_do_not_start_and_others_do() {
     assert_eq!(bench.done("right", active()), [""; 0]);
     assert_eq!(bench.state("top"), ResourceState::Offline);
 }
+
+#[test]
+fn a_command_that_ends_while_it_is_started_is_looked_at_again() {
+    let mut bench = Bench::new(model(&[("a", json!({"activation": {"retries": 1}}))]));
+    bench.order(OrderAction::Run);
+    assert_eq!(bench.failed("a"), [""; 0]);
+    assert_eq!(bench.done("a", active()), ["probe a"]);
+    assert_eq!(bench.phase(), Some(GroupPhase::Starting));
+    assert_eq!(bench.done("a", Outcome::Absent), ["start a"]);
+    bench.done("a", active());
+    assert_eq!(bench.phase(), Some(GroupPhase::Online));
+}
+
+#[test]
+fn a_resource_that_fails_while_it_is_probed_is_probed_again() {
+    let mut bench = Bench::doubtful(model(&[("a", json!({}))]));
+    bench.drain();
+    assert_eq!(bench.failed("a"), [""; 0]);
+    assert_eq!(bench.done("a", active()), [""; 0]);
+    assert_eq!(bench.phase(), Some(GroupPhase::Starting));
+    assert_eq!(bench.timeout(), ["probe a"]);
+    bench.done("a", Outcome::Absent);
+    assert_eq!(bench.phase(), None);
+}

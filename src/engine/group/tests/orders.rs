@@ -293,4 +293,12 @@ fn a_group_deleted_under_a_run_order_is_stopped_with_the_settings_it_has() {
     bench.done("top", Outcome::Absent);
     bench.done("left", Outcome::Absent);
     assert_eq!(bench.done("right", Outcome::Absent), ["stop base"]);
+    bench.done("base", Outcome::Absent);
+    assert_eq!(bench.phase(), Some(GroupPhase::Stopped));
+    // It comes back: the old order does not start it.
+    assert_eq!(bench.model(diamond()), ["probe base", "probe left", "probe right", "probe top"]);
+    for name in ["base", "left", "right", "top"] {
+        assert_eq!(bench.done(name, Outcome::Absent), [""; 0]);
+    }
+    assert_eq!(bench.order(OrderAction::Run), ["start base"]);
 }
