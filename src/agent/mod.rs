@@ -12,6 +12,7 @@ pub mod keeper_client;
 pub mod lock;
 pub mod pki;
 pub mod power;
+pub mod process;
 pub mod publish;
 pub mod run;
 pub mod shell;

@@ -1,9 +1,56 @@
-//! The keeper: a small process that is the parent of every service.
+//! The keeper: a small process that is the parent of every service, so that the agent can be
+//! replaced, or die, without anything being left to chance.
+//!
+//! It decides one thing: when all services end. They do when the lease passes, and when the agent
+//! is gone without having retired. In the latter case it makes sure that the agent is dead and
+//! every process has ended, and only then sends the farewell that frees the groups.
+//! It must never prolong a lease by itself, start anything without one, or wait for a disk or a
+//! network while the lease runs: the deadline has a thread of its own.
+//! Where it dies itself, the kernel ends the processes that it started (`PR_SET_PDEATHSIG`), its
+//! unit or the agent what those left, and its successor whatever is still there.
 
 use std::path::{Path, PathBuf};
 
+use nix::sys::mman::{MlockAllFlags, mlockall};
+use tracing::warn;
+
+mod addresses;
+mod connection;
+mod containment;
+mod farewell;
+mod lease;
 pub mod listeners;
+mod output;
+mod ports;
+mod processes;
 pub mod protocol;
+mod server;
+
+#[cfg(test)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+/// How a keeper is run.
+#[derive(Clone, Debug)]
+pub struct KeeperOptions {
+    /// All paths are below it; `/` by default.
+    pub root: PathBuf,
+    /// The cgroup v2 to use; by default one below the keeper's own.
+    pub cgroup: Option<PathBuf>,
+    /// Whether an agent that is lost is left alive: only where it is a test, whose connection is
+    /// all that dies.
+    pub spare_agent: bool,
+}
+
+/// Serves agents until SIGTERM.
+///
+/// # Errors
+/// Where the socket can't be made, because another keeper runs or the path can't be written.
+pub fn run(options: &KeeperOptions) -> anyhow::Result<()> {
+    stay_in_memory();
+    server::Server::open(options)?.run()
+}
 
 /// Where agent and keeper meet, under the root.
 #[must_use]
@@ -17,8 +64,21 @@ pub fn log_path(root: &Path, name: &str) -> PathBuf {
     root.join("var/lib/stead/log").join(format!("{name}.log"))
 }
 
-/// What names the log of a monitor: no resource's name has a full stop followed by these words.
+/// What names the log of a monitor, beside those of resources.
 #[must_use]
 pub fn monitor_log(monitor: &str) -> String {
     format!("{monitor}.monitor")
+}
+
+/// Keeps what it has touched from being paged out, and itself from being chosen when memory runs
+/// out. Both only make it more dependable: without them it says so and goes on.
+fn stay_in_memory() {
+    // Only what is in use: the whole program is large, and most of it is not the keeper's.
+    let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
+    if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault) {
+        warn!(%error, "the keeper's memory is not locked");
+    }
+    if let Err(error) = std::fs::write("/proc/self/oom_score_adj", "-1000") {
+        warn!(%error, "the keeper may be chosen when memory runs out");
+    }
 }

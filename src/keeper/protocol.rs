@@ -237,8 +237,8 @@ pub struct Welcome {
     pub pid: u32,
     /// What it holds processes with.
     pub containment: Containment,
-    /// Whether the last lease passed before this agent came: everything was ended then.
-    pub lease_expired: bool,
+    /// Nothing of an earlier agent is left: its lease passed, or it died, or there was none.
+    pub all_ended: bool,
 }
 
 /// What keeps the processes of a service together.
@@ -359,13 +359,21 @@ pub enum Fault {
     #[error("the keeper already serves an agent, process {pid}; end that one first")]
     AnotherAgent {
         /// Its process.
-        pid: u32,
+        pid: i32,
     },
     /// The agent speaks a later version.
     #[error("the keeper speaks version {version} of its protocol; restart it from this release")]
     Version {
         /// What the keeper speaks.
         version: u32,
+    },
+    /// The agent's process can't be watched, so its death would not be noticed.
+    #[error("failed to watch process {pid}, the agent: {message}")]
+    NotWatched {
+        /// The process.
+        pid: i32,
+        /// Why.
+        message: String,
     },
     /// The connection has not said hello.
     #[error("the first request of a connection must be Hello")]

@@ -1,0 +1,3 @@
+//! Processes at the level of the kernel.
+
+pub mod sys;

@@ -1,0 +1,73 @@
+//! Removes a floating address from its interface: one netlink message, no runtime.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::AsRawFd;
+
+use nix::net::if_::if_nametoindex;
+use nix::sys::socket::sockopt::ReceiveTimeout;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto,
+    setsockopt, socket,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
+
+use super::protocol::Address;
+
+/// The kernel answers while it is asked; this only bounds the unthinkable.
+const ANSWER_MILLISECONDS: i64 = 50;
+const HEADER_LENGTH: usize = 16;
+
+/// Removes it; one that is not there is removed.
+///
+/// # Errors
+/// Where the kernel refuses.
+pub fn remove(address: &Address) -> io::Result<()> {
+    let Ok(interface) = if_nametoindex(address.interface.as_str()) else {
+        // An interface that is gone took its addresses with it.
+        return Ok(());
+    };
+    let socket = socket(
+        AddressFamily::Netlink,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::NetlinkRoute,
+    )?;
+    setsockopt(&socket, ReceiveTimeout, &TimeVal::milliseconds(ANSWER_MILLISECONDS))?;
+    let request = request(interface, address);
+    sendto(socket.as_raw_fd(), &request, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+    let mut answer = [0; 512];
+    let length = recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
+    let error = answer[..length].get(HEADER_LENGTH..).and_then(|rest| rest.first_chunk());
+    match error.map(|bytes| i32::from_ne_bytes(*bytes)) {
+        None => Err(io::Error::other("the kernel's answer is too short")),
+        Some(0) => Ok(()),
+        Some(code) if -code == libc::EADDRNOTAVAIL => Ok(()),
+        Some(code) => Err(io::Error::from_raw_os_error(-code)),
+    }
+}
+
+/// `RTM_DELADDR`: header, `ifaddrmsg`, one attribute.
+fn request(interface: u32, address: &Address) -> Vec<u8> {
+    let (family, octets) = match address.address {
+        IpAddr::V4(v4) => (libc::AF_INET, v4.octets().to_vec()),
+        IpAddr::V6(v6) => (libc::AF_INET6, v6.octets().to_vec()),
+    };
+    let family = u8::try_from(family).unwrap_or_default();
+    let attribute_length = u16::try_from(4 + octets.len()).unwrap_or_default();
+    let mut body = vec![family, address.prefix, 0, 0];
+    body.extend(interface.to_ne_bytes());
+    body.extend(attribute_length.to_ne_bytes());
+    body.extend(libc::IFA_LOCAL.to_ne_bytes());
+    body.extend(octets);
+    let flags = u16::try_from(libc::NLM_F_REQUEST | libc::NLM_F_ACK).unwrap_or_default();
+    let mut message = Vec::with_capacity(HEADER_LENGTH + body.len());
+    let length = u32::try_from(HEADER_LENGTH + body.len()).unwrap_or_default();
+    message.extend(length.to_ne_bytes());
+    message.extend(libc::RTM_DELADDR.to_ne_bytes());
+    message.extend(flags.to_ne_bytes());
+    message.extend(1u32.to_ne_bytes());
+    message.extend(0u32.to_ne_bytes());
+    message.extend(body);
+    message
+}

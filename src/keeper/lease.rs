@@ -1,0 +1,197 @@
+//! The lease deadline, on a thread of its own: whatever else the keeper waits for, when the lease
+//! passes every service is killed, every probe port closes and every floating address goes.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::eventfd::EventFd;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use tracing::warn;
+
+use super::addresses;
+use super::containment::Holder;
+use super::ports::Ports;
+use super::protocol::Address;
+use crate::agent::process::sys;
+
+/// Below the kernel's own threads, above all that is not in real time.
+const PRIORITY: i32 = 50;
+
+/// The lease, and all that ends with it.
+#[derive(Debug)]
+pub struct Lease {
+    state: Mutex<State>,
+    /// The deadline once more, for the threads of probe ports; zero: none.
+    deadline: Arc<AtomicU64>,
+    timer: TimerFd,
+    holder: Arc<Holder>,
+    ports: Ports,
+    addresses: Mutex<BTreeSet<Address>>,
+    /// It passed since the agent last heard so.
+    passed: AtomicBool,
+    wake: Arc<EventFd>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    until: Option<u64>,
+    /// Grows before each kill of every service: a process that was started under an earlier
+    /// number is killed, however late it came to its place.
+    epoch: u64,
+}
+
+impl Lease {
+    /// No lease yet; `wake` is written when one passes.
+    ///
+    /// # Errors
+    /// Where the kernel gives no timer or no thread.
+    pub fn start(holder: Arc<Holder>, wake: Arc<EventFd>) -> io::Result<Arc<Self>> {
+        let deadline = Arc::new(AtomicU64::new(0));
+        let lease = Arc::new(Self {
+            state: Mutex::default(),
+            timer: TimerFd::new(ClockId::CLOCK_BOOTTIME, TimerFlags::TFD_CLOEXEC)?,
+            holder,
+            ports: Ports::new(deadline.clone(), wake.clone()),
+            deadline,
+            addresses: Mutex::default(),
+            passed: AtomicBool::new(false),
+            wake,
+        });
+        let guarded = lease.clone();
+        thread::Builder::new()
+            .name("keeper-lease".to_owned())
+            .stack_size(256 << 10)
+            .spawn(move || guarded.guard())?;
+        Ok(lease)
+    }
+
+    /// The probe ports.
+    #[must_use]
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// Sets the deadline; none, or one that has passed, ends everything now.
+    pub fn set(&self, until: Option<u64>) {
+        let mut state = self.state();
+        match until.filter(|until| boot_time() < *until) {
+            Some(until) => {
+                state.until = Some(until);
+                self.deadline.store(until, Ordering::SeqCst);
+                let at = Expiration::OneShot(Duration::from_nanos(until).into());
+                if let Err(error) = self.timer.set(at, TimerSetTimeFlags::TFD_TIMER_ABSTIME) {
+                    warn!(%error, "failed to set the timer of the lease; ending all services");
+                    self.end(&mut state);
+                }
+            }
+            None if state.until.is_some() => {
+                self.end(&mut state);
+                if until.is_some() {
+                    self.tell();
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Has an address removed when the lease ends; false where there is none.
+    #[must_use]
+    pub fn register(&self, address: Address) -> bool {
+        let state = self.state();
+        let live = state.until.is_some_and(|until| boot_time() < until);
+        if live {
+            self.addresses().insert(address);
+        }
+        live
+    }
+
+    /// Leaves an address alone.
+    pub fn unregister(&self, address: &Address) {
+        self.addresses().remove(address);
+    }
+
+    /// Whether services may start.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.state().until.is_some_and(|until| boot_time() < until)
+    }
+
+    /// How often all services were ended.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.state().epoch
+    }
+
+    /// Ends all services, whatever the lease says.
+    pub fn end_all(&self) {
+        self.end(&mut self.state());
+    }
+
+    /// Whether a lease has passed since this was last asked.
+    pub fn take_passed(&self) -> bool {
+        self.passed.swap(false, Ordering::SeqCst)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn addresses(&self) -> MutexGuard<'_, BTreeSet<Address>> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, state: &mut State) {
+        state.until = None;
+        state.epoch += 1;
+        self.deadline.store(0, Ordering::SeqCst);
+        self.holder.kill_services();
+        self.ports.close_all();
+        let addresses = std::mem::take(&mut *self.addresses());
+        for address in addresses {
+            if let Err(error) = addresses::remove(&address) {
+                warn!(%error, address = %address.address, "failed to remove the address");
+            }
+        }
+    }
+
+    fn tell(&self) {
+        self.passed.store(true, Ordering::SeqCst);
+        // Fails only where the counter is full: then the reader is awake.
+        let _ = self.wake.write(1);
+    }
+
+    fn guard(&self) {
+        if let Err(error) = sys::run_in_real_time(PRIORITY) {
+            warn!(%error, "the keeper runs without real-time priority");
+        }
+        loop {
+            if let Err(error) = self.timer.wait() {
+                // The timer can't fail; where it does, nothing holds the lease any more.
+                warn!(%error, "the timer of the lease failed");
+                self.end(&mut self.state());
+                return;
+            }
+            let mut state = self.state();
+            // It may have been prolonged while this woke up.
+            if state.until.is_some_and(|until| until <= boot_time()) {
+                self.end(&mut state);
+                drop(state);
+                self.tell();
+            }
+        }
+    }
+}
+
+/// Nanoseconds of boot time; a clock that can't be read lies past every deadline.
+#[must_use]
+pub fn boot_time() -> u64 {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME)
+        .map(Duration::from)
+        .ok()
+        .and_then(|time| u64::try_from(time.as_nanos()).ok())
+        .unwrap_or(u64::MAX)
+}
