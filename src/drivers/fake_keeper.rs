@@ -96,7 +96,7 @@ fn answer(
                 version: VERSION,
                 pid: std::process::id(),
                 containment: Containment::ProcessGroups { reason: "a test".into() },
-                lease_expired: false,
+                all_ended: true,
             }));
         }
         Request::OpenPort { name, addresses, port } => {

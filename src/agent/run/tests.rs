@@ -22,7 +22,7 @@ fn agree(mut stream: UnixStream) {
                 version: VERSION,
                 pid: 1,
                 containment: Containment::ProcessGroups { reason: "a test".into() },
-                lease_expired: false,
+                all_ended: true,
             }),
             Request::List => Reply::Processes(Vec::new()),
             Request::Ports => Reply::Ports(Vec::new()),
