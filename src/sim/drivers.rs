@@ -214,10 +214,12 @@ impl Drivers {
                 }
             }
             (ResourceAction::Probe, Fate::Succeed | Fate::Fail(_)) => {
-                if self.active.contains_key(name) {
-                    Outcome::Active { message: "found".into() }
-                } else {
-                    Outcome::Absent
+                match self.active.get_mut(name) {
+                    Some(physical) => {
+                        physical.started = true;
+                        Outcome::Active { message: "found".into() }
+                    }
+                    None => Outcome::Absent,
                 }
             }
         };
