@@ -63,6 +63,9 @@ pub struct Peer {
     pub ended: Option<BootId>,
     hears_me: bool,
     alive: bool,
+    /// Its agent was started anew then, while the former run was heard, and is not yet heard in
+    /// both directions.
+    restarted: Option<Instant>,
     past: Vec<BootId>,
     paths: BTreeMap<PathName, Path>,
 }
@@ -131,6 +134,7 @@ impl Liveness {
         let mut changes = Vec::new();
         if peer.boot != Some(boot)
             && let Some(past) = peer.boot.replace(boot) {
+                peer.restarted = peer.alive.then_some(now.instant);
                 peer.restart(past);
                 changes.push(Change::Restarted(from.clone()));
             }
@@ -228,6 +232,14 @@ impl Liveness {
         *name == self.me || self.peers.get(name).is_some_and(|peer| peer.alive)
     }
 
+    /// Whether a peer's agent was replaced a moment ago and is about to be heard again: that is no
+    /// loss, and whoever takes it for one moves what still runs there. Half a time-out, so that
+    /// what it runs can be adopted within its lease.
+    #[must_use]
+    pub fn restarting(&self, name: &ServerName) -> bool {
+        self.peers.get(name).is_some_and(|peer| peer.restarted.is_some())
+    }
+
     /// Peers whose packets arrive, whether or not ours do.
     #[must_use]
     pub fn heard(&self) -> BTreeSet<ServerName> {
@@ -297,6 +309,9 @@ impl Liveness {
             peer.hears_me = false;
         }
         let alive = heard && peer.hears_me;
+        if alive || peer.restarted.is_some_and(|at| now.instant.since(at) >= timeout / 2) {
+            peer.restarted = None;
+        }
         if alive != peer.alive {
             peer.alive = alive;
             let change = if alive { Change::Heard } else { Change::Lost };

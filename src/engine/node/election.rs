@@ -56,11 +56,22 @@ impl Engine {
             return;
         }
         let first = self.model.cluster.servers.iter().find(|name| members.contains_key(*name));
-        if first == Some(self.me()) && self.could_be_held(&members) {
+        if self.looks_around(&members) {
+            self.pre_vote = None;
+        } else if first == Some(self.me()) && self.could_be_held(&members) {
             self.pre_vote_for(members);
         } else {
             self.pre_vote = None;
         }
+    }
+
+    /// Whether it is too early to say who is missing: this server has just started, or the agent of
+    /// another has.
+    fn looks_around(&self, members: &BTreeMap<ServerName, BootId>) -> bool {
+        let servers = &self.model.cluster.servers;
+        let started = self.now.instant.since(self.boot) < self.timing().timeout;
+        let missing = members.len() < servers.len();
+        missing && (started || servers.iter().any(|name| self.liveness.restarting(name)))
     }
 
     fn view_is_outdated(
@@ -68,7 +79,11 @@ impl Engine {
         present: &BTreeMap<ServerName, BootId>,
         members: &BTreeMap<ServerName, BootId>,
     ) -> bool {
-        if present != members {
+        let settled = |of: &BTreeMap<ServerName, BootId>| -> BTreeMap<ServerName, BootId> {
+            let stays = |name: &&ServerName| !self.liveness.restarting(name);
+            of.iter().filter(|(name, _)| stays(name)).map(|(n, b)| (n.clone(), *b)).collect()
+        };
+        if settled(present) != settled(members) {
             return self.could_be_held(members);
         }
         // A member that promised a term which was never installed is deaf to this view: only a
@@ -199,6 +214,10 @@ impl Engine {
     /// An open proposal is finished or replaced by a higher one.
     fn drive_proposal(&mut self) {
         let live = self.live_members();
+        let waits = |name: &ServerName| self.liveness.restarting(name);
+        if self.proposal.as_ref().is_some_and(|proposal| proposal.members.keys().any(waits)) {
+            return;
+        }
         let now = self.now.instant;
         let interval = self.timing().interval;
         let me = self.me().clone();
