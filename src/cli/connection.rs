@@ -72,10 +72,10 @@ impl RequestError {
 
 impl From<kube::Error> for RequestError {
     fn from(error: kube::Error) -> Self {
-        match error {
-            kube::Error::Api(status) => Self::Answer(status),
-            other => Self::Silence(other.into()),
+        if let kube::Error::Api(status) = error {
+            return Self::Answer(status);
         }
+        Self::Silence(error.into())
     }
 }
 
@@ -303,9 +303,10 @@ async fn clients(
     for name in names {
         let options =
             KubeConfigOptions { context: Some(name.clone()), ..KubeConfigOptions::default() };
-        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig.clone(), &options)
-            .await
-            .map_err(|error| Failure::error(format!("context {name} can't be used: {error}")))?;
+        let mut config =
+            kube::Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await.map_err(
+                |error| Failure::error(format!("context {name} can't be used: {error}")),
+            )?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         let client = kube::Client::try_from(config)
             .map_err(|error| Failure::error(format!("context {name} can't be used: {error}")))?;

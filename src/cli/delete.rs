@@ -89,7 +89,9 @@ fn targets(arguments: &Arguments) -> Result<Vec<(&'static Kind, String)>, Failur
     let word = arguments.kind.as_deref().unwrap_or_default();
     if word.contains('/') {
         let words = std::iter::once(word).chain(arguments.names.iter().map(String::as_str));
-        return words.map(|word| object(word).map(|(kind, name)| (kind, name.to_owned()))).collect();
+        return words
+            .map(|word| object(word).map(|(kind, name)| (kind, name.to_owned())))
+            .collect();
     }
     let kind = kind(word)?;
     if arguments.names.is_empty() {

@@ -16,7 +16,11 @@ pub(super) fn markdown(command: &Command) -> String {
 fn section(text: &mut String, command: &mut Command, name: &str, depth: usize) {
     let help = command.render_long_help().to_string();
     let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-    text.push_str(&format!("{} {name}\n\n```text\n{}\n```\n\n", "#".repeat(depth), lines.join("\n").trim_end()));
+    text.push_str(&format!(
+        "{} {name}\n\n```text\n{}\n```\n\n",
+        "#".repeat(depth),
+        lines.join("\n").trim_end()
+    ));
     for subcommand in command.get_subcommands_mut() {
         if subcommand.is_hide_set() || subcommand.get_name() == "help" {
             continue;

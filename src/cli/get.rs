@@ -4,12 +4,12 @@ use futures_util::StreamExt as _;
 use kube::core::WatchEvent;
 use serde_json::{Value, json};
 
+use super::Global;
 use super::connection::{Connection, RequestError};
 use super::failure::Failure;
 use super::kinds::{EVENT, Kind, escape, kinds};
 use super::output::{ObjectOutput, Output, print, render, text};
 use super::table::Table;
-use super::Global;
 
 /// Show objects.
 ///
@@ -86,11 +86,8 @@ fn queries(arguments: &Arguments) -> Result<Vec<Query>, Failure> {
         let [kind] = kinds.as_slice() else {
             return Err(Failure::Usage("names go with one kind".into()));
         };
-        let query = |name: &String| Query {
-            kind,
-            name: Some(name.clone()),
-            path: kind.path(Some(name)),
-        };
+        let query =
+            |name: &String| Query { kind, name: Some(name.clone()), path: kind.path(Some(name)) };
         return Ok(arguments.names.iter().map(query).collect());
     }
     let selector = arguments.selector.as_deref().map(escape);
@@ -151,7 +148,8 @@ async fn objects(
     for query in queries {
         answers.push(connection.get(&query.path).await?);
     }
-    let version = answers.first().map(|answer| text(answer, "/metadata/resourceVersion").to_owned());
+    let version =
+        answers.first().map(|answer| text(answer, "/metadata/resourceVersion").to_owned());
     let answer = match (answers.len(), answers.pop()) {
         (1, Some(only)) => only,
         (_, last) => {

@@ -58,9 +58,7 @@ pub(super) async fn run(global: &Global, arguments: &Arguments) -> Result<(), Fa
         Action::Start(with) => ("StartGroup", &with.name, with.to.as_deref(), &with.options),
         Action::Stop(plain) => ("StopGroup", &plain.name, None, &plain.options),
         Action::Move(with) => ("MoveGroup", &with.name, with.to.as_deref(), &with.options),
-        Action::Failover(with) => {
-            ("FailoverGroup", &with.name, with.to.as_deref(), &with.options)
-        }
+        Action::Failover(with) => ("FailoverGroup", &with.name, with.to.as_deref(), &with.options),
         Action::Restart(plain) => ("RestartGroup", &plain.name, None, &plain.options),
     };
     operation::run(global, options, type_, Some(name), to).await

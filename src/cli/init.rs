@@ -54,9 +54,11 @@ impl Init {
                 Power::None => PowerMode::None,
             },
         })
-        .map_err(|error| match error {
-            InitError::Manifest(problems) => Failure::Problems(problem::render(&problems)),
-            other => Failure::Error(other.into()),
+        .map_err(|error| {
+            if let InitError::Manifest(problems) = &error {
+                return Failure::Problems(problem::render(problems));
+            }
+            Failure::Error(error.into())
         })?;
         for warning in &made.warnings {
             eprintln!("{warning}");

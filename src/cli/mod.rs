@@ -122,10 +122,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitC
         Ok(cli) => return Ok(cli),
         Err(error) => error,
     };
-    let asked_for = matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    );
+    let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     // Nobody is left to tell where the terminal is gone.
     let _ = error.print();
     let port_check = arguments.get(1).is_some_and(|word| word == "port-check");

@@ -100,11 +100,9 @@ pub(super) async fn run(
     if !waits {
         return match options.output {
             Some(output) => print(&render(&made, output)?),
-            None => print(&format!(
-                "{} created{}\n",
-                OPERATION.object(&name),
-                options.dry_run.suffix()
-            )),
+            None => {
+                print(&format!("{} created{}\n", OPERATION.object(&name), options.dry_run.suffix()))
+            }
         };
     }
     let mut progress = Progress { quiet: options.output.is_some(), last: String::new() };
@@ -121,12 +119,7 @@ pub(super) async fn run(
     finish(&ended?, options.output)
 }
 
-fn operation(
-    options: &Options,
-    type_: &str,
-    group: Option<&str>,
-    server: Option<&str>,
-) -> Value {
+fn operation(options: &Options, type_: &str, group: Option<&str>, server: Option<&str>) -> Value {
     let mut spec = json!({
         "type": type_,
         "deadline": kinds::Duration::from(options.deadline).to_string(),

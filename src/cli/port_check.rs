@@ -3,6 +3,7 @@
 //! Name resolution counts towards the 5 seconds, and can't be ended from outside: it runs on a
 //! thread that the end of the process ends. Every address of the name is tried at once, so that one
 //! that swallows packets does not use up the time of another.
+#![expect(clippy::disallowed_methods, reason = "the 5 seconds are those of the caller's clock")]
 
 use std::io::{self, ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
@@ -25,12 +26,15 @@ const SERVICES: &str = "/etc/services";
 /// Opens a connection and closes it. Takes 5 seconds at most, name resolution included. Writes
 /// nothing to standard output, and the reason to standard error unless the port listens.
 #[derive(Debug, clap::Args)]
-#[command(disable_help_flag = true, after_help = "\
+#[command(
+    disable_help_flag = true,
+    after_help = "\
 Exit codes:
   0  the port listens
   1  communication error: refused, unreachable, name not found
   2  no answer within 5 seconds
-  3  bad arguments, or an internal error")]
+  3  bad arguments, or an internal error"
+)]
 pub(super) struct Arguments {
     /// Host: name or address, IPv4 or IPv6.
     #[arg(short = 'h', long, value_name = "HOST")]
@@ -48,7 +52,7 @@ pub(super) struct Arguments {
 enum Answer {
     Listening,
     CommunicationError(String),
-    NoAnswer,
+    Silence,
     Bad(String),
 }
 
@@ -57,7 +61,7 @@ impl Answer {
         match self {
             Self::Listening => 0,
             Self::CommunicationError(_) => 1,
-            Self::NoAnswer => 2,
+            Self::Silence => 2,
             Self::Bad(_) => BAD_ARGUMENTS,
         }
     }
@@ -70,7 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let reason = match &answer {
         Answer::Listening => None,
         Answer::CommunicationError(reason) | Answer::Bad(reason) => Some(reason.clone()),
-        Answer::NoAnswer => Some(format!("no answer within {} seconds", TIMEOUT.as_secs())),
+        Answer::Silence => Some(format!("no answer within {} seconds", TIMEOUT.as_secs())),
     };
     if let Some(reason) = reason {
         // The exit code says it too.
@@ -90,7 +94,7 @@ fn check(host: &str, port: &str, timeout: Duration) -> Answer {
         return Answer::Bad("the host is empty".into());
     }
     let addresses = match within(deadline, move || resolve(&host, port)) {
-        None => return Answer::NoAnswer,
+        None => return Answer::Silence,
         Some(Err(reason)) => return Answer::Bad(reason.to_string()),
         Some(Ok(Err(error))) => return Answer::CommunicationError(error.to_string()),
         Some(Ok(Ok(addresses))) => addresses,
@@ -124,7 +128,7 @@ fn within<T: Send + 'static>(
 
 fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> Answer {
     let (sender, receiver) = mpsc::channel();
-    for address in addresses.iter().copied() {
+    for &address in addresses {
         let sender = sender.clone();
         let spawned = thread::Builder::new().spawn(move || {
             // A time-out of zero is refused as an argument.
@@ -144,8 +148,8 @@ fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> Answer {
             Ok(Ok(())) => return Answer::Listening,
             Ok(Err(error)) if error.kind() == ErrorKind::TimedOut => silent = true,
             Ok(Err(error)) => reasons.push(error.to_string()),
-            Err(mpsc::RecvTimeoutError::Timeout) => return Answer::NoAnswer,
-            Err(mpsc::RecvTimeoutError::Disconnected) if silent => return Answer::NoAnswer,
+            Err(mpsc::RecvTimeoutError::Timeout) => return Answer::Silence,
+            Err(mpsc::RecvTimeoutError::Disconnected) if silent => return Answer::Silence,
             Err(mpsc::RecvTimeoutError::Disconnected) => {
                 reasons.dedup();
                 return Answer::CommunicationError(reasons.join("; "));
@@ -237,13 +241,9 @@ mod tests {
     #[test]
     fn a_port_that_does_not_answer_is_2() {
         // A listener whose queue is full drops what comes, as a packet filter would.
-        let listener = socket::socket(
-            AddressFamily::Inet,
-            SockType::Stream,
-            SockFlag::SOCK_CLOEXEC,
-            None,
-        )
-        .unwrap();
+        let listener =
+            socket::socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)
+                .unwrap();
         socket::bind(listener.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
         socket::listen(&listener, Backlog::new(0).unwrap()).unwrap();
         let bound: SockaddrIn = socket::getsockname(listener.as_raw_fd()).unwrap();
@@ -253,7 +253,7 @@ mod tests {
             queued.push(connection);
         }
         let answer = check("127.0.0.1", &bound.port().to_string(), SHORT);
-        assert_eq!((answer.exit_code(), answer), (2, Answer::NoAnswer));
+        assert_eq!((answer.exit_code(), answer), (2, Answer::Silence));
     }
 
     #[test]

@@ -137,7 +137,9 @@ fn items<T: DeserializeOwned>(answer: &Value) -> Result<Vec<T>, Failure> {
         .map(|item| {
             T::deserialize(item).map_err(|error| {
                 let name = super::output::name(item);
-                Failure::error(format!("{name} has a form that this release does not know: {error}"))
+                Failure::error(format!(
+                    "{name} has a form that this release does not know: {error}"
+                ))
             })
         })
         .collect()

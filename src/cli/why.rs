@@ -49,10 +49,7 @@ pub(super) async fn run(global: &Global, arguments: &Arguments) -> Result<(), Fa
 }
 
 /// The one object of that name, of whatever kind.
-async fn search(
-    connection: &Connection,
-    name: &str,
-) -> Result<(&'static Kind, Value), Failure> {
+async fn search(connection: &Connection, name: &str) -> Result<(&'static Kind, Value), Failure> {
     let mut found = Vec::new();
     for kind in [&GROUP, &RESOURCE, &MONITOR, &SERVER, &CLUSTER, &OPERATION] {
         match connection.get(&kind.path(Some(name))).await {
@@ -108,7 +105,10 @@ fn explain(kind: &Kind, object: &Value, chain: &[Past], now: Timestamp) -> Strin
         let good = if type_ == "Ready" || type_ == "SplitBrainSafe" { "True" } else { "False" };
         let words = text(condition, "/message");
         if status != good && !words.is_empty() && words != message && type_ != "Succeeded" {
-            answer.push_str(&format!("{type_} is {status}: {words}  ({})\n", text(condition, "/reason")));
+            answer.push_str(&format!(
+                "{type_} is {status}: {words}  ({})\n",
+                text(condition, "/reason")
+            ));
         }
     }
     for not_on in list(object, "/status/notOn") {

@@ -21,7 +21,6 @@ use crate::api::kinds::{
 };
 use crate::api::names::{GroupName, ServerName};
 
-
 /// An Operation of the store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OperationModel {
@@ -133,9 +132,7 @@ pub fn step(operation: &OperationModel, facts: &OperationFacts<'_>) -> Operation
         return OperationStep::default();
     }
     let step = match operation.spec.type_ {
-        OperationType::DetachServer | OperationType::ReturnServer => {
-            server_step(operation, facts)
-        }
+        OperationType::DetachServer | OperationType::ReturnServer => server_step(operation, facts),
         OperationType::StartGroup
         | OperationType::StopGroup
         | OperationType::MoveGroup
@@ -167,8 +164,8 @@ pub fn settle(facts: &OperationFacts<'_>) -> Vec<IntentChange> {
             }
             continue;
         }
-        let pending = intent.restart.is_some()
-            || matches!(intent.desired, Desired::Running { on: Some(_) });
+        let pending =
+            intent.restart.is_some() || matches!(intent.desired, Desired::Running { on: Some(_) });
         let orphan = intent.operation.as_ref().is_none_or(|uid| !uids.contains(uid));
         if pending && orphan {
             changes.push(settled(name, group, facts.view.model.groups.get(name)));
@@ -268,11 +265,7 @@ fn expire(
     if facts.view.now.since(operation.seen) < deadline {
         return step;
     }
-    let message = format!(
-        "not done within {}: {}",
-        operation.spec.deadline,
-        now.message
-    );
+    let message = format!("not done within {}: {}", operation.spec.deadline, now.message);
     let failure = failed(message);
     let group = operation.spec.group.as_deref().map(GroupName::from);
     let known = group.as_ref().and_then(|name| Some((name, facts.view.groups.get(name)?)));
@@ -438,9 +431,7 @@ impl GroupCase<'_> {
             (OperationType::StopGroup, _) => self.stopping(),
             (OperationType::RestartGroup, _) => self.finish(self.restarting()),
             (
-                OperationType::StartGroup
-                | OperationType::MoveGroup
-                | OperationType::FailoverGroup,
+                OperationType::StartGroup | OperationType::MoveGroup | OperationType::FailoverGroup,
                 Desired::Running { on: Some(target) },
             ) => self.finish(self.bringing(target)),
             (
@@ -487,10 +478,7 @@ impl GroupCase<'_> {
         let current = match &self.group.holder {
             Holder::Held { server, action: OrderAction::Run | OrderAction::Stop, .. } => server,
             Holder::Free => {
-                return failed(format!(
-                    "{} is not active; stead group start starts it",
-                    self.name
-                ));
+                return failed(format!("{} is not active; stead group start starts it", self.name));
             }
             Holder::Unknown => {
                 return failed(format!("it is not certain where {} is active", self.name));
@@ -561,9 +549,7 @@ impl GroupCase<'_> {
     fn bringing(&self, target: &ServerName) -> OperationStep {
         let name = &self.name;
         match &self.group.holder {
-            Holder::Unknown => {
-                running(format!("a server that is not heard may still run {name}"))
-            }
+            Holder::Unknown => running(format!("a server that is not heard may still run {name}")),
             Holder::Free => match unavailable(self.view, self.model, target) {
                 Some(why) => running(why.message(target)),
                 None if !self.view.started => running("waits for the other servers to start"),
@@ -606,9 +592,7 @@ impl GroupCase<'_> {
     fn arriving(&self, server: &ServerName, phase: Option<&GroupPhase>) -> OperationStep {
         let name = &self.name;
         match phase {
-            Some(GroupPhase::Online) => {
-                succeeded(format!("{name} is online on {server}"))
-            }
+            Some(GroupPhase::Online) => succeeded(format!("{name} is online on {server}")),
             Some(GroupPhase::Failed { message, .. }) => {
                 failed(format!("{name} failed on {server}: {message}"))
             }
@@ -685,7 +669,6 @@ impl Desired {
         }
     }
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -273,9 +273,8 @@ fn in_order<'a>(resources: &'a [Resource], group: &str) -> Vec<&'a Resource> {
             ordered.iter().any(|resource| resource.name_any() == *name)
                 || !waiting.iter().any(|resource| resource.name_any() == *name)
         };
-        let next = waiting.iter().position(|resource| {
-            resource.spec.depends_on.iter().flatten().all(done)
-        });
+        let next =
+            waiting.iter().position(|resource| resource.spec.depends_on.iter().flatten().all(done));
         // A circle can't be stored; shown all the same, it must not hang the tree.
         let next = waiting.remove(next.unwrap_or(0));
         ordered.push(next);
@@ -372,11 +371,11 @@ fn warnings(snapshot: &Snapshot) -> String {
 /// Conditions that say something is wrong. `SplitBrainSafe` has its place in the first line.
 fn warn(rows: &mut Vec<Vec<String>>, kind: &str, name: &str, conditions: &[Condition]) {
     for condition in conditions {
-        let wrong = match (condition.type_.as_str(), condition.status) {
-            ("Ready", ConditionStatus::False | ConditionStatus::Unknown) => true,
-            ("Degraded" | "Stalled" | "RestartPending", ConditionStatus::True) => true,
-            _ => false,
-        };
+        let wrong = matches!(
+            (condition.type_.as_str(), condition.status),
+            ("Ready", ConditionStatus::False | ConditionStatus::Unknown)
+                | ("Degraded" | "Stalled" | "RestartPending", ConditionStatus::True)
+        );
         let words = format!("{kind}/{name}: {}", condition.message);
         // The same words under two conditions are said once.
         if wrong && !rows.iter().any(|row| row.get(1) == Some(&words)) {

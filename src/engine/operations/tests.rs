@@ -300,10 +300,8 @@ fn a_detached_server_gives_up_everything_and_takes_nothing_until_it_is_returned(
     let done = "node1 is detached and holds nothing".to_owned();
     assert_eq!(play.step(), (OperationState::Succeeded, done));
     assert!(play.decisions().contains("server: node2, reason: Detached"));
-    play.operations = BTreeMap::from([(
-        "op1".into(),
-        operation(OperationType::ReturnServer, Some("node1")),
-    )]);
+    play.operations =
+        BTreeMap::from([("op1".into(), operation(OperationType::ReturnServer, Some("node1")))]);
     assert_eq!(play.step(), (OperationState::Succeeded, "node1 takes part again".into()));
     assert_eq!(play.world.servers[&ServerName::from("node1")].kept_out, None);
 }

@@ -239,10 +239,9 @@ impl Case<'_> {
             Condition::Starting => wait(WaitingOn::Activation(stay.server.clone())),
             Condition::Online => self.online(stay),
             Condition::Failed { reason, message, wants } => match wants {
-                Wants::Nothing => wait(WaitingOn::Failed {
-                    reason: reason.into(),
-                    message: message.into(),
-                }),
+                Wants::Nothing => {
+                    wait(WaitingOn::Failed { reason: reason.into(), message: message.into() })
+                }
                 Wants::Failover => self.fail_over(stay, message),
                 Wants::Stop => stop(OrderReason::Stopped),
             },
@@ -264,9 +263,11 @@ impl Case<'_> {
 
     /// The run that was to end has not ended yet. An adopted run may be that very one.
     fn restart_wanted(&self, stay: Stay<'_>) -> bool {
-        self.facts.intent.restart.as_ref().is_some_and(|order| {
-            order == stay.order || stay.reason == OrderReason::Adopted
-        })
+        self.facts
+            .intent
+            .restart
+            .as_ref()
+            .is_some_and(|order| order == stay.order || stay.reason == OrderReason::Adopted)
     }
 
     /// The holder asks for another server.
@@ -293,11 +294,9 @@ impl Case<'_> {
             return wait(WaitingOn::NoOtherServer(message.into()));
         }
         match self.damped() {
-            Some((count, window)) => wait(WaitingOn::FailoverDamped {
-                count,
-                window,
-                message: message.into(),
-            }),
+            Some((count, window)) => {
+                wait(WaitingOn::FailoverDamped { count, window, message: message.into() })
+            }
             None => stop(OrderReason::FailedOver),
         }
     }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::api::kinds::{
-    ApplyChanges, PartitionAction, ResourceSpec, ReturnPolicy,
-};
+use crate::api::kinds::{ApplyChanges, PartitionAction, ResourceSpec, ReturnPolicy};
 use crate::api::timing::Timing;
 use crate::engine::ids::{GrantId, Revision, Term};
 use crate::engine::message::{GroupPhase, Wants};

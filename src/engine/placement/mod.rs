@@ -19,7 +19,6 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
-
 pub use choose::{Score, another, best, better, unavailable};
 pub use facts::{GroupFacts, Holder, KeptOut, Out, Refusal, Released, ServerFacts, View};
 pub use intent::{

@@ -165,9 +165,7 @@ impl WaitingOn {
             | Self::Release(_)
             | Self::Activation(_)
             | Self::OutsidePolicy(_)
-            | Self::Deletion => {
-                catalogue::render(self.id(), &self.parameters(), Language::English)
-            }
+            | Self::Deletion => catalogue::render(self.id(), &self.parameters(), Language::English),
         }
     }
 }

@@ -82,8 +82,15 @@ fn every_situation_of_the_golden_tables_gets_its_answer() {
 #[test]
 fn whatever_the_situation_nothing_held_is_started_and_nothing_free_is_stopped() {
     let phases = [
-        "", "starting", "online", "stopping", "stopped", "stop-failed", "wants-nothing",
-        "wants-failover", "wants-stop",
+        "",
+        "starting",
+        "online",
+        "stopping",
+        "stopped",
+        "stop-failed",
+        "wants-nothing",
+        "wants-failover",
+        "wants-stop",
     ];
     let mut holders = vec!["holder: free".to_owned(), "holder: unknown".to_owned()];
     for action in ["run", "stop"] {
@@ -91,7 +98,8 @@ fn whatever_the_situation_nothing_held_is_started_and_nothing_free_is_stopped() 
     }
     let servers = ["member", "lost", "failed", "detached", "unfit"];
     let intents = ["automatic", "running", "running=node1", "running=node2", "stopped", "end=3"];
-    let facts = ["", "lost=node1", "released=node1:Moved", "released=node1:Stopped", "refused=node1"];
+    let facts =
+        ["", "lost=node1", "released=node1:Moved", "released=node1:Stopped", "refused=node1"];
     let mut count = 0;
     for holder in &holders {
         for one in servers {
