@@ -384,6 +384,7 @@ fn disconnect(inner: &Inner) {
 fn reconnect(inner: &Weak<Inner>) -> Option<UnixStream> {
     let mut refused = false;
     loop {
+        #[allow(clippy::disallowed_methods, reason = "nothing tells that a keeper was started")]
         thread::sleep(RECONNECT_INTERVAL);
         let inner = inner.upgrade()?;
         match greet(&inner.path, &inner.hello) {

@@ -17,6 +17,7 @@ mod failure;
 mod get;
 mod group;
 mod init;
+mod keeper;
 mod kinds;
 mod operation;
 mod output;
@@ -96,6 +97,7 @@ enum Format {
 enum Command {
     Init(init::Init),
     Agent(agent::Agent),
+    Keeper(keeper::Keeper),
     Apply(apply::Arguments),
     Get(get::Arguments),
     Describe(describe::Arguments),
@@ -145,6 +147,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::PortCheck(arguments) => return port_check::run(&arguments),
         Command::Init(command) => command.run(),
         Command::Agent(command) => command.run(format).map_err(Failure::from),
+        Command::Keeper(command) => command.run(format).map_err(Failure::from),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Completion(arguments) => completion::run(&arguments),
         Command::DemoApp(arguments) => demo_app::run(&arguments),

@@ -22,6 +22,7 @@ const SPACING: Duration = Duration::from_millis(5);
 pub fn send(datagrams: &[Datagram]) {
     for time in 0..TIMES {
         if time > 0 {
+            #[allow(clippy::disallowed_methods, reason = "the spacing is the purpose")]
             thread::sleep(SPACING);
         }
         for datagram in datagrams {
