@@ -7,6 +7,7 @@ pub mod kinds;
 pub mod manifest;
 pub mod names;
 pub mod problem;
+pub mod reference;
 pub mod schema;
 pub mod timing;
 pub mod types;

@@ -14,6 +14,7 @@ mod docs;
 mod events;
 mod explain;
 mod failure;
+mod generate;
 mod get;
 mod group;
 mod init;
@@ -112,6 +113,8 @@ enum Command {
     Completion(completion::Arguments),
     #[command(hide = true)]
     DemoApp(demo_app::Arguments),
+    #[command(hide = true)]
+    Generate(generate::Arguments),
 }
 
 /// Reads the command line; help and errors are printed here, and give the exit code.
@@ -151,6 +154,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Completion(arguments) => completion::run(&arguments),
         Command::DemoApp(arguments) => demo_app::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
         Command::Apply(arguments) => on_runtime(apply::run(&global, &arguments)),
         Command::Get(arguments) => on_runtime(get::run(&global, &arguments)),
         Command::Describe(arguments) => on_runtime(describe::run(&global, &arguments)),
