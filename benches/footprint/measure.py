@@ -1,0 +1,78 @@
+"""Memory and CPU of agent and keeper of a release build, with ten monitors at one second.
+
+Starts the demo's three servers, leaves them running, and reads /proc for a minute. The group's
+server is the one that monitors; its figures are printed, and those of an idle one beside them.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+SECONDS = 60
+
+
+def processes(pids, program):
+    """Agent and keeper among a server's processes, by their command lines."""
+    found = {}
+    for pid in pids:
+        try:
+            words = open(f"/proc/{pid}/cmdline", "rb").read().decode().split("\0")
+        except OSError:
+            continue
+        if os.path.basename(words[0]) == program and words[1:2] in (["agent"], ["keeper"]):
+            found[words[1]] = pid
+    return found
+
+
+def resident(pid):
+    for line in open(f"/proc/{pid}/status"):
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def ticks(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def main():
+    target = sys.argv[1]
+    demo = f"{target}/debug/examples/demo"
+    with tempfile.TemporaryDirectory() as folder:
+        manifests = f"{folder}/manifests"
+        shutil.copytree("manifests/quickstart", manifests)
+        shutil.copy("benches/footprint/monitors.yaml", manifests)
+        figures = f"{folder}/figures.json"
+        command = [demo, "--stead", f"{target}/release/stead", "--manifests", manifests]
+        subprocess.run(command + ["--keep", "--json", figures], check=True,
+                       stdout=subprocess.DEVNULL)
+        try:
+            servers = json.load(open(figures))["servers"]
+            before = {}
+            for server in servers:
+                for role, pid in processes(server["pids"], "stead").items():
+                    before[server["name"], role] = (pid, ticks(pid))
+            time.sleep(SECONDS)
+            hertz = os.sysconf("SC_CLK_TCK")
+            print(f"release build, 10 monitors at 1 s, heartbeat time-out 1 s, {SECONDS} s:")
+            totals = {}
+            for (name, role), (pid, start) in sorted(before.items()):
+                cpu = (ticks(pid) - start) / hertz / SECONDS * 100
+                memory = resident(pid)
+                total = totals.setdefault(name, [0.0, 0.0])
+                total[0] += memory
+                total[1] += cpu
+                print(f"  {name:5} {role:7} {memory:6.1f} MB RSS  {cpu:5.2f} % of a core")
+            for name, (memory, cpu) in totals.items():
+                print(f"  {name:5} both    {memory:6.1f} MB RSS  {cpu:5.2f} % of a core")
+        finally:
+            subprocess.run([demo, "--stop"], check=False)
+
+
+if __name__ == "__main__":
+    main()
