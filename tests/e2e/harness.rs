@@ -1,0 +1,223 @@
+//! A cluster of real processes.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// The program under test.
+const STEAD: &str = env!("CARGO_BIN_EXE_stead");
+/// Between two looks at what the cluster says.
+const LOOK: Duration = Duration::from_millis(100);
+/// Looks before a test gives up: far beyond anything expected, also on a busy machine.
+const LOOKS_MAX: usize = 1200;
+
+/// Networks of the loopback: one for each cluster of each test process.
+static NETWORKS: AtomicU32 = AtomicU32::new(0);
+
+/// Three servers.
+pub struct Cluster {
+    /// Removed with the cluster.
+    pub folder: tempfile::TempDir,
+    /// The servers.
+    pub servers: Vec<Server>,
+    kubeconfig: PathBuf,
+}
+
+/// One server: a keeper and an agent.
+pub struct Server {
+    /// Its name.
+    pub name: String,
+    /// Folder that its files are under.
+    pub root: PathBuf,
+    /// Its keeper, while it runs.
+    pub keeper: Option<Process>,
+    /// Its agent, while it runs.
+    pub agent: Option<Process>,
+}
+
+/// A process that is killed when it is dropped.
+pub struct Process(Child);
+
+impl Process {
+    fn start(root: &Path, subcommand: &str) -> Self {
+        let log = root.join(format!("{subcommand}.log"));
+        let log = File::options().create(true).append(true).open(log).unwrap();
+        let mut command = Command::new(STEAD);
+        command.arg(subcommand).arg("--root").arg(root);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        Self(command.spawn().unwrap())
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Waits for its end; whether it ended in good order.
+    pub fn wait(mut self) -> bool {
+        self.0.wait().unwrap().success()
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A manifest of three servers and what else is given, in a network that nobody else has.
+pub fn manifest(more: &str) -> String {
+    let number = std::process::id().wrapping_mul(16) + NETWORKS.fetch_add(1, Ordering::Relaxed);
+    let (high, low) = (100 + number / 250 % 100, number % 250);
+    let mut servers = String::new();
+    for server in 1..=3 {
+        let lan = format!("127.{high}.{low}.{server}");
+        let wan = format!("127.{high}.{low}.{}", server + 100);
+        servers.push_str(&format!(
+            "  - {{name: node{server}, addresses: {{lan: {lan}, wan: {wan}}}}}\n"
+        ));
+    }
+    format!(
+        "apiVersion: stead.dev/v1alpha1\nkind: Cluster\nmetadata: {{name: test}}\nspec:\n  \
+         heartbeat: {{timeout: 1s}}\n  servers:\n{servers}{more}"
+    )
+}
+
+impl Cluster {
+    /// Makes the folders of three servers; starts nothing.
+    pub fn new(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("manifest.yaml");
+        fs::write(&file, manifest(more)).unwrap();
+        let out = folder.path().join("servers");
+        let made = Command::new(STEAD)
+            .args(["init", "--power", "None", "--filename"])
+            .arg(&file)
+            .arg("--out")
+            .arg(&out)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let servers = (1..=3)
+            .map(|number| {
+                let name = format!("node{number}");
+                Server { root: out.join(&name), name, keeper: None, agent: None }
+            })
+            .collect();
+        Self { kubeconfig: out.join("admin.kubeconfig"), servers, folder }
+    }
+
+    /// The same, every server started.
+    pub fn start(more: &str) -> Self {
+        let mut cluster = Self::new(more);
+        cluster.servers.iter_mut().for_each(Server::start);
+        cluster
+    }
+
+    /// Runs a subcommand as the admin.
+    pub fn stead(&self, arguments: &[&str]) -> Output {
+        let kubeconfig = &self.kubeconfig;
+        Command::new(STEAD).args(arguments).env("KUBECONFIG", kubeconfig).output().unwrap()
+    }
+
+    /// Runs kubectl as the admin.
+    pub fn kubectl(&self, arguments: &[&str]) -> Output {
+        let config = format!("--kubeconfig={}", self.kubeconfig.display());
+        Command::new("kubectl").arg(config).args(arguments).output().unwrap()
+    }
+
+    /// An object as the API has it now; none where it can't be had.
+    pub fn object(&self, kind: &str, name: &str) -> Option<Value> {
+        let output = self.stead(&["get", kind, name, "--output", "json"]);
+        output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
+    }
+
+    /// Waits until an object is as it should be.
+    pub fn until(&self, kind: &str, name: &str, is_right: impl Fn(&Value) -> bool) -> Value {
+        let mut last = None;
+        for _ in 0..LOOKS_MAX {
+            last = self.object(kind, name);
+            if let Some(object) = last.take_if(|object| is_right(object)) {
+                return object;
+            }
+            pause();
+        }
+        panic!("{kind}/{name} never became right: {last:?}\n{}", self.logs());
+    }
+
+    /// Waits until a group is active; gives its server.
+    pub fn online(&self, group: &str) -> String {
+        self.online_where(group, |_| true)
+    }
+
+    /// Waits until a group is active on a server that suits.
+    pub fn online_where(&self, group: &str, suits: impl Fn(&str) -> bool) -> String {
+        let group = self.until("failovergroup", group, |group| {
+            let status = &group["status"];
+            status["state"] == "Online" && status["server"].as_str().is_some_and(&suits)
+        });
+        group["status"]["server"].as_str().unwrap().to_owned()
+    }
+
+    /// One of the servers.
+    pub fn server(&mut self, name: &str) -> &mut Server {
+        self.servers.iter_mut().find(|server| server.name == name).unwrap()
+    }
+
+    fn logs(&self) -> String {
+        let mut text = String::new();
+        for server in &self.servers {
+            for name in ["keeper", "agent"] {
+                let log = fs::read_to_string(server.root.join(format!("{name}.log")));
+                let log = log.unwrap_or_default();
+                let lines: Vec<&str> = log.lines().collect();
+                let tail = &lines[lines.len().saturating_sub(40)..];
+                text.push_str(&format!("--- {} {name}\n{}\n", server.name, tail.join("\n")));
+            }
+        }
+        text
+    }
+}
+
+impl Server {
+    /// Starts keeper and agent, as far as they do not run.
+    pub fn start(&mut self) {
+        let root = &self.root;
+        self.keeper.get_or_insert_with(|| Process::start(root, "keeper"));
+        self.agent.get_or_insert_with(|| Process::start(root, "agent"));
+    }
+
+    /// Runs another agent of the same root to its end.
+    pub fn second_agent(&self) -> Output {
+        Command::new(STEAD).args(["agent", "--root"]).arg(&self.root).output().unwrap()
+    }
+}
+
+/// Between two looks at something that tells nobody when it changes.
+pub fn pause() {
+    #[allow(clippy::disallowed_methods, reason = "another process is waited for")]
+    std::thread::sleep(LOOK);
+}
+
+/// Waits until something holds.
+pub fn until(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..LOOKS_MAX {
+        if holds() {
+            return;
+        }
+        pause();
+    }
+    panic!("{what}: never");
+}

@@ -1,0 +1,119 @@
+//! What becomes of a group when its server's processes come and go.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Cluster, until};
+
+/// A group of one service, which writes down each of its starts.
+fn group(journal: &Path) -> String {
+    let journal = journal.display();
+    format!(
+        "---\n\
+         apiVersion: stead.dev/v1alpha1\n\
+         kind: FailoverGroup\n\
+         metadata: {{name: web}}\n\
+         spec: {{servers: [node1, node2, node3]}}\n\
+         ---\n\
+         apiVersion: stead.dev/v1alpha1\n\
+         kind: Resource\n\
+         metadata: {{name: app}}\n\
+         spec:\n  \
+           group: web\n  \
+           type: Exec\n  \
+           exec:\n    \
+             command: [/bin/sh, -c, 'echo $$ >> {journal}; exec sleep 100000']\n"
+    )
+}
+
+/// The processes that the service was, as it wrote them down.
+fn starts(journal: &Path) -> Vec<u32> {
+    let text = fs::read_to_string(journal).unwrap_or_default();
+    text.lines().map(|line| line.parse().unwrap()).collect()
+}
+
+fn lives(process: u32) -> bool {
+    let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) else { return false };
+    // One that has ended, and that nobody has asked about, still has a number.
+    !status.lines().any(|line| line.starts_with("State:") && line.contains('Z'))
+}
+
+fn cluster() -> (tempfile::TempDir, std::path::PathBuf, Cluster) {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let cluster = Cluster::start(&group(&journal));
+    (folder, journal, cluster)
+}
+
+#[test]
+fn a_group_starts_and_survives_its_agents_replacement_untouched() {
+    let (_folder, journal, mut cluster) = cluster();
+    let server = cluster.online("web");
+    let before = starts(&journal);
+    let agent = cluster.server(&server).agent.take().unwrap();
+    agent.signal(Signal::SIGTERM);
+    assert!(agent.wait(), "a retired agent ends in good order");
+    assert!(lives(before[0]), "the service goes on without its agent");
+    cluster.server(&server).start();
+    cluster.online_where("web", |now| now == server);
+    assert_eq!(starts(&journal), before);
+    assert!(lives(before[0]));
+}
+
+#[test]
+fn a_lost_agent_takes_its_services_with_it_and_the_group_goes_elsewhere() {
+    let (_folder, journal, mut cluster) = cluster();
+    let first = cluster.online("web");
+    let process = starts(&journal)[0];
+    let agent = cluster.server(&first).agent.take().unwrap();
+    agent.signal(Signal::SIGKILL);
+    assert!(!agent.wait());
+    let second = cluster.online_where("web", |now| now != first);
+    until("the first service ends", || !lives(process));
+    assert_eq!(starts(&journal).len(), 2);
+    assert_ne!(first, second);
+    // It comes back, and stays out until a person returns it.
+    cluster.server(&first).start();
+    cluster.until("server", &first, |server| server["status"]["state"] == "Out");
+    assert!(cluster.stead(&["server", "return", &first]).status.success());
+    cluster.until("server", &first, |server| server["status"]["state"] == "Online");
+    assert_eq!(starts(&journal).len(), 2);
+}
+
+#[test]
+fn a_lost_server_is_taken_over_from_and_a_restarted_cluster_remembers() {
+    let (_folder, journal, mut cluster) = cluster();
+    let first = cluster.online("web");
+    let server = cluster.server(&first);
+    let (keeper, agent) = (server.keeper.take().unwrap(), server.agent.take().unwrap());
+    keeper.signal(Signal::SIGKILL);
+    agent.signal(Signal::SIGKILL);
+    drop((keeper, agent));
+    cluster.online_where("web", |now| now != first);
+    let label = cluster.kubectl(&["label", "failovergroup", "web", "test=kept"]);
+    assert!(label.status.success(), "{}", String::from_utf8_lossy(&label.stderr));
+    for server in &mut cluster.servers {
+        server.agent = None;
+        server.keeper = None;
+    }
+    until("every service ends", || !starts(&journal).iter().any(|process| lives(*process)));
+    cluster.servers.iter_mut().for_each(crate::harness::Server::start);
+    cluster.online("web");
+    let group = cluster.object("failovergroup", "web").unwrap();
+    assert_eq!(group["metadata"]["labels"]["test"], "kept");
+}
+
+#[test]
+fn a_planned_move_stops_before_it_starts() {
+    let (_folder, journal, cluster) = cluster();
+    let first = cluster.online("web");
+    let target = if first == "node1" { "node2" } else { "node1" };
+    let moved = cluster.stead(&["group", "move", "web", "--to", target]);
+    assert!(moved.status.success(), "{}", String::from_utf8_lossy(&moved.stderr));
+    cluster.online_where("web", |now| now == target);
+    let processes = starts(&journal);
+    assert_eq!(processes.len(), 2);
+    assert!(!lives(processes[0]) && lives(processes[1]));
+}

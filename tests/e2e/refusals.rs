@@ -1,0 +1,71 @@
+//! What an agent refuses, and how it says so.
+
+use std::fs;
+use std::net::UdpSocket;
+
+use crate::harness::Cluster;
+
+#[test]
+fn a_second_agent_is_refused_and_names_the_first() {
+    let cluster = Cluster::start("");
+    cluster.until("cluster", "test", |cluster| cluster["status"]["leader"].is_string());
+    let server = &cluster.servers[0];
+    let output = server.second_agent();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    let first = server.agent.as_ref().unwrap().id();
+    assert!(text.contains(&format!("process {first}")), "{text}");
+    // The first one is not disturbed.
+    cluster.until("cluster", "test", |cluster| cluster["status"]["servers"] == "3/3");
+}
+
+#[test]
+fn a_damaged_state_file_is_refused_and_kept() {
+    let cluster = Cluster::new("");
+    let server = &cluster.servers[0];
+    let state = server.root.join("var/lib/stead/state.redb");
+    fs::create_dir_all(state.parent().unwrap()).unwrap();
+    fs::write(&state, b"not a state file").unwrap();
+    let output = server.second_agent();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(text.contains("state.redb") && text.contains("damaged"), "{text}");
+    assert_eq!(fs::read(&state).unwrap(), b"not a state file");
+}
+
+#[test]
+fn without_its_folder_an_agent_says_what_to_do() {
+    let cluster = Cluster::new("");
+    let server = &cluster.servers[0];
+    fs::remove_file(server.root.join("etc/stead/agent.yaml")).unwrap();
+    let output = server.second_agent();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(text.contains("agent.yaml") && text.contains("stead init"), "{text}");
+}
+
+#[test]
+fn no_secret_is_in_any_log_and_garbage_disturbs_nobody() {
+    let cluster = Cluster::start("");
+    let object =
+        cluster.until("cluster", "test", |cluster| cluster["status"]["servers"] == "3/3");
+    let address = object["spec"]["servers"][0]["addresses"]["lan"].as_str().unwrap().to_owned();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for length in 0..1400usize {
+        let packet: Vec<u8> = (0..length).map(|place| (place * 31 + length) as u8).collect();
+        socket.send_to(&packet, (address.as_str(), 7380)).unwrap();
+    }
+    let term = object["status"]["term"].clone();
+    let after = cluster.until("cluster", "test", |cluster| cluster["status"]["servers"] == "3/3");
+    assert_eq!(after["status"]["term"], term);
+    for server in &cluster.servers {
+        let etc = server.root.join("etc/stead/pki");
+        let key = fs::read_to_string(etc.join("cluster.key")).unwrap();
+        let private = fs::read_to_string(etc.join("server.key")).unwrap();
+        for name in ["agent.log", "keeper.log"] {
+            let log = fs::read_to_string(server.root.join(name)).unwrap();
+            assert!(!log.contains(key.trim()));
+            assert!(!private.lines().filter(|line| line.len() > 20).any(|line| log.contains(line)));
+        }
+    }
+}
