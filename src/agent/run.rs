@@ -19,6 +19,7 @@ use super::init::read_bootstrap;
 use super::keeper_client::{KeeperClient, KeeperError, KeeperEvent};
 use super::lock::{AgentLock, LockError};
 use super::pki::{Certificate, PkiError, Tls};
+use super::process::sys::run_in_real_time;
 use super::publish::EngineWriter;
 use super::shell::{Shell, ShellError};
 use super::state::writer::StateWriter;
@@ -44,6 +45,8 @@ use crate::server::apiserver::{ApiOptions, ApiServer, ApiTls, ListenError, Stora
 const WORKERS: usize = 2;
 /// Threads for files and names that may block.
 const BLOCKING_THREADS_MAX: usize = 8;
+/// Place of the engine's thread among those in real time: ahead of everything ordinary.
+const ENGINE_PRIORITY: i32 = 10;
 /// How long the keeper may take to start beside the agent.
 const KEEPER_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two tries to reach it.
@@ -144,6 +147,9 @@ fn run_with(
     std::thread::Builder::new()
         .name("engine".into())
         .spawn(move || {
+            if let Err(error) = run_in_real_time(ENGINE_PRIORITY) {
+                tracing::debug!(%error, "the engine's thread runs with ordinary priority");
+            }
             let result = std::panic::catch_unwind(AssertUnwindSafe(|| shell.run()));
             // Nobody waits any more where the whole process ends.
             let _ = ended.send(result);
