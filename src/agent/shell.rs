@@ -501,7 +501,8 @@ impl Shell {
     /// Gives the keeper what it says to the others when this run is over.
     fn give_farewell(&self) -> Result<(), ShellError> {
         let (me, boot) = (&self.me, self.boot);
-        let packets = self.sessions.seal_farewell(|to| {
+        let copies = u64::try_from(self.sockets.iter().count()).unwrap_or(0);
+        let packets = self.sessions.seal_farewell(copies, |to| {
             let envelope = Envelope {
                 from: me.clone(),
                 boot,
@@ -513,15 +514,15 @@ impl Shell {
         })?;
         let peers = self.peers.borrow();
         let mut datagrams = Vec::new();
-        for (peer, bytes) in packets {
+        for (peer, copies) in packets {
             let Some(endpoint) = peers.get(&peer) else { continue };
-            for (path, socket) in self.sockets.iter() {
+            for ((path, socket), bytes) in self.sockets.iter().zip(copies) {
                 let (Ok(source), Some(destination)) =
                     (socket.local_addr(), endpoint.heartbeat(path))
                 else {
                     continue;
                 };
-                datagrams.push(Datagram { source, destination, bytes: bytes.clone() });
+                datagrams.push(Datagram { source, destination, bytes });
             }
         }
         drop(peers);

@@ -132,20 +132,26 @@ impl Sessions {
         peer.seal(template, frame)
     }
 
-    /// Seals, for each peer, the last words of this run, which its keeper sends when it is over.
+    /// Seals, for each peer, the last words of this run, which its keeper sends when it is over:
+    /// once for each way they may take, so that no copy is taken for a replay.
     ///
     /// # Errors
     /// Where a key can't be made.
     pub fn seal_farewell(
         &self,
+        copies: u64,
         frame_for: impl Fn(&ServerName) -> Vec<u8>,
-    ) -> Result<Vec<(ServerName, Vec<u8>)>, KeyError> {
+    ) -> Result<BTreeMap<ServerName, Vec<Vec<u8>>>, KeyError> {
         let header = Header { stream: Stream::Farewell, ..self.header() };
-        let mut packets = Vec::new();
+        let mut packets = BTreeMap::new();
         for peer in self.peers.values() {
             let key = self.key.derive(&self.me, &peer.name, self.session, Stream::Farewell)?;
-            let packet = datagram::seal(&key, &header, &frame_for(&peer.name));
-            packets.extend(packet.map(|packet| (peer.name.clone(), packet)));
+            let frame = frame_for(&peer.name);
+            // The same words under the same counters each time: sealing them anew shows nothing.
+            let sealed = (0..copies)
+                .filter_map(|counter| datagram::seal(&key, &Header { counter, ..header }, &frame))
+                .collect();
+            packets.insert(peer.name.clone(), sealed);
         }
         Ok(packets)
     }

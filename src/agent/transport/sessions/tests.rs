@@ -230,11 +230,12 @@ fn a_farewell_is_heard_once_and_only_from_the_present_run() {
         })))
         .unwrap()
     };
-    let packets: BTreeMap<_, _> = a.seal_farewell(farewell).unwrap().into_iter().collect();
+    let packets = a.seal_farewell(2, farewell).unwrap();
     assert_eq!(packets.keys().map(ServerName::as_str).collect::<Vec<_>>(), ["b", "c"]);
-    let packet = &packets[&name("b")];
+    let packet = &packets[&name("b")][0];
     let opened = b.open(now(1), &mut packet.clone()).unwrap();
     assert!(matches!(opened, Opened::Frame { stream: Stream::Farewell, .. }), "{opened:?}");
+    assert!(is_frame(&mut b, &mut packets[&name("b")][1].clone(), 1));
     assert_eq!(b.open(now(1), &mut packet.clone()), Err(Refusal::Replayed));
     let mut restarted = agent("b");
     assert_eq!(restarted.open(now(1), &mut packet.clone()), Err(Refusal::Unproved));
