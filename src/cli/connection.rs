@@ -234,9 +234,15 @@ impl Connection {
         self.get(&kind.path(None)).await
     }
 
-    /// Another server, after the present one fell silent.
+    /// A server that answers, after the present one fell silent. For a while there may be none.
     pub(super) async fn reconnect(&self) -> Result<(), Failure> {
-        self.find().await
+        let started = tokio::time::Instant::now();
+        loop {
+            match self.find().await {
+                Err(_) if started.elapsed() < PATIENCE => tokio::time::sleep(RETRY_AFTER).await,
+                found => return found,
+            }
+        }
     }
 }
 

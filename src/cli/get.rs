@@ -113,7 +113,11 @@ async fn tables(
     for query in queries {
         let answer = connection.get_table(&query.path).await?;
         text(&answer, "/metadata/resourceVersion").clone_into(&mut version);
-        let table = Table::from_server(&answer, wide);
+        let mut table = Table::from_server(&answer, wide);
+        if queries.len() > 1 {
+            // Several kinds: each name says of which.
+            table.map_first(|name| query.kind.object(name));
+        }
         if table.is_empty() && !arguments.watch {
             // Kinds of `get all` that have none are not worth a line each.
             if queries.len() == 1 {

@@ -48,6 +48,13 @@ impl Table {
         Self { header, rows }
     }
 
+    /// Writes the first cell of each row anew.
+    pub(super) fn map_first(&mut self, change: impl Fn(&str) -> String) {
+        for first in self.rows.iter_mut().filter_map(|row| row.first_mut()) {
+            *first = change(first);
+        }
+    }
+
     /// Whether it has no row.
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()

@@ -370,7 +370,9 @@ fn warnings(snapshot: &Snapshot) -> String {
 
 /// Conditions that say something is wrong. `SplitBrainSafe` has its place in the first line.
 fn warn(rows: &mut Vec<Vec<String>>, kind: &str, name: &str, conditions: &[Condition]) {
-    for condition in conditions {
+    // What has no words of its own, for example a resource of a group that is stopped, follows
+    // from something that has.
+    for condition in conditions.iter().filter(|condition| !condition.message.is_empty()) {
         let wrong = matches!(
             (condition.type_.as_str(), condition.status),
             ("Ready", ConditionStatus::False | ConditionStatus::Unknown)

@@ -452,8 +452,10 @@ impl State {
     fn put(&mut self, key: ObjectKey, stored: Option<Revision>, base: Arc<str>) {
         let version = self.next_version(stored);
         let mut value = parse(&base);
-        let status = self.statuses.get(&key);
-        if let Some(status) = status.cloned().or_else(|| default_status(&key, &value)) {
+        // Operations are stored with their status; all other statuses are only observed.
+        let status = self.statuses.get(&key).cloned();
+        let stored_status = value.get("status").cloned();
+        if let Some(status) = status.or(stored_status).or_else(|| default_status(&key, &value)) {
             value["status"] = status;
         }
         let text = with_version(value, version);
