@@ -269,6 +269,13 @@ impl Processes {
         self.table.values().all(Process::has_ended)
     }
 
+    /// Whether everything but monitors has ended.
+    #[must_use]
+    pub fn have_groups_ended(&self) -> bool {
+        let groups = self.table.values().filter(|it| it.report.kind != ProcessKind::Monitor);
+        groups.into_iter().all(Process::has_ended)
+    }
+
     /// Nobody listens on that connection any more.
     pub fn hang_up(&mut self, connection: u64) {
         for process in self.table.values_mut() {

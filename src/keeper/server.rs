@@ -23,7 +23,7 @@ use super::containment::Holder;
 use super::lease::{Lease, boot_time};
 use super::processes::{Caller, MILLISECOND, Notice, Processes};
 use super::protocol::{
-    Answer, Call, Datagram, Event, Fault, Hello, Reply, Request, VERSION, Welcome,
+    Answer, Call, Datagram, Event, Fault, Hello, Reply, Request, Target, VERSION, Welcome,
 };
 use super::{KeeperOptions, farewell, socket_path};
 use crate::agent::process::sys;
@@ -34,6 +34,10 @@ const PRIORITY: i32 = 49;
 const CONNECTIONS_MAX: usize = 16;
 /// How long the agent may take to stop its groups when the keeper is told to end.
 const TERMINATION_MAX: u64 = 90_000 * MILLISECOND;
+/// How long services may take to heed SIGTERM where no agent stops them, in milliseconds.
+const TERMINATION_GRACE: u64 = 10_000;
+/// No connection has this number.
+const NOBODY: Caller = (0, 0);
 /// How long processes that were killed may take to go before the keeper ends without them.
 const LAST_WAIT: u64 = 10_000 * MILLISECOND;
 /// Texts kept for the next agent, and the size of each.
@@ -149,7 +153,7 @@ impl Server {
             self.processes.advance(boot_time());
             self.tell();
             self.finish_ending();
-            if self.may_exit(boot_time()) {
+            if self.terminating.is_some_and(|deadline| self.may_exit(deadline)) {
                 break;
             }
         }
@@ -161,7 +165,10 @@ impl Server {
 
     fn wait(&self) -> nix::Result<Ready> {
         let now = boot_time();
-        let due = self.processes.next_deadline(now).into_iter().chain(self.terminating).min();
+        let end = self.terminating.map(|deadline| {
+            if now < deadline { deadline } else { deadline.saturating_add(LAST_WAIT) }
+        });
+        let due = self.processes.next_deadline(now).into_iter().chain(end).min();
         let timeout = due.map_or(PollTimeout::NONE, |due| {
             // Rounded up: not a moment before it is due.
             let milliseconds = due.saturating_sub(now).div_ceil(MILLISECOND);
@@ -247,24 +254,30 @@ impl Server {
         self.terminating = Some(boot_time().saturating_add(TERMINATION_MAX));
         match &self.agent {
             Agent::Serving(_) => self.tell_agent(Event::Terminating),
-            Agent::Retired(_) => self.end_agent(),
-            Agent::None => self.processes.end_all(),
+            Agent::Retired(_) | Agent::None => self.stop_services(),
             Agent::Ending(_) => {}
         }
     }
 
-    fn may_exit(&mut self, now: u64) -> bool {
-        let Some(deadline) = self.terminating else { return false };
+    /// Nothing outlives the keeper, and no agent is there to stop its groups in their order.
+    fn stop_services(&mut self) {
+        self.processes.kill(NOBODY, &Target::EveryGroup, TERMINATION_GRACE);
+    }
+
+    /// Carries the end on; whether it has come.
+    fn may_exit(&mut self, deadline: u64) -> bool {
+        let late = boot_time() >= deadline;
+        let stopped = self.processes.have_groups_ended();
         match self.agent {
-            Agent::None if self.processes.have_all_ended() => true,
-            Agent::None | Agent::Ending(_) => now >= deadline,
-            Agent::Serving(_) | Agent::Retired(_) if now < deadline => false,
-            Agent::Serving(_) | Agent::Retired(_) => {
-                self.terminating = Some(now.saturating_add(LAST_WAIT));
-                self.end_agent();
-                false
-            }
+            Agent::Serving(_) if late => self.end_agent(),
+            Agent::Retired(_) if late || stopped => self.end_agent(),
+            Agent::None if late || stopped => self.processes.end_all(),
+            Agent::Serving(_) | Agent::Retired(_) | Agent::None => return false,
+            Agent::Ending(_) => {}
         }
+        self.finish_ending();
+        let ended = matches!(self.agent, Agent::None) && self.processes.have_all_ended();
+        ended || boot_time() >= deadline.saturating_add(LAST_WAIT)
     }
 
     fn on_wake(&mut self) {
@@ -391,8 +404,7 @@ impl Server {
             self.reply(caller, result);
         }
         if self.terminating.is_some() && matches!(self.agent, Agent::Retired(_)) {
-            // Nothing outlives the keeper.
-            self.end_agent();
+            self.stop_services();
         }
     }
 

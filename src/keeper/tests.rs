@@ -58,6 +58,16 @@ impl Report {
         self.0.to_str().unwrap()
     }
 
+    /// The child reports nothing before it is `sleep`: until then the shell's own handler, which
+    /// it inherited, may swallow its SIGTERM.
+    fn after_which_sigterm_does(&self, action: &str) -> String {
+        format!(
+            "trap '{action}' TERM; sleep 1000 & \
+             until grep -q sleep /proc/$!/comm; do :; done; echo $$ > {}; wait",
+            self.path()
+        )
+    }
+
     async fn pids(&self) -> Vec<i32> {
         let path = self.0.clone();
         let read = tokio::task::spawn_blocking(move || fs::read_to_string(path).unwrap());
@@ -114,7 +124,7 @@ async fn what_heeds_sigterm_ends_itself() {
     let keeper = TestKeeper::start();
     let client = with_a_lease(&keeper);
     let report = Report::new(&keeper);
-    let script = format!("trap 'exit 7' TERM; echo $$ > {}; sleep 1000 & wait", report.path());
+    let script = report.after_which_sigterm_does("exit 7");
     let id = client.spawn(shell("app", &script)).await.unwrap().id;
     report.pids().await;
     client.kill(Target::Group("group1".to_owned()), MINUTE).await.unwrap();
@@ -476,12 +486,34 @@ async fn a_keeper_told_to_end_lets_the_agent_stop_its_groups_first() {
     let stop = client.spawn(stop).await.unwrap().id;
     client.wait(stop, WaitFor::Empty).await.unwrap();
     let Containment::Cgroup { path } = client.welcome().containment else { return };
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.farewell(vec![datagram(&peer)]);
     client.retire().await.unwrap();
     drop(client);
     assert!(keeper.wait());
+    assert_eq!(receive(peer).await, b"sealed");
     assert!(is_gone(app.pid.cast_signed()));
     assert!(!path.exists());
     assert!(!socket_path(keeper.root()).exists());
+}
+
+#[tokio::test]
+async fn a_keeper_told_to_end_without_an_agent_lets_services_heed_sigterm() {
+    let mut keeper = TestKeeper::start();
+    let client = with_a_lease(&keeper);
+    let report = Report::new(&keeper);
+    let said = keeper.root().join("said");
+    let goodbye = format!("echo goodbye > {}; exit 0", said.display());
+    let script = report.after_which_sigterm_does(&goodbye);
+    client.spawn(shell("app", &script)).await.unwrap();
+    let watch = Spawn { kind: ProcessKind::Monitor, ..shell("watch", "sleep 1000") };
+    client.spawn(watch).await.unwrap();
+    report.pids().await;
+    client.retire().await.unwrap();
+    drop(client);
+    keeper.signal(Signal::SIGTERM);
+    assert!(keeper.wait());
+    assert_eq!(fs::read_to_string(said).unwrap(), "goodbye\n");
 }
 
 /// An agent with a service, a probe port and a farewell, that waits to be killed.
