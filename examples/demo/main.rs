@@ -20,6 +20,7 @@ mod web;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
@@ -68,7 +69,17 @@ struct WebArguments {
     listen: String,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
     if called.file_name().is_some_and(|name| name == "web") {
         return web::serve(&WebArguments::parse().listen);
