@@ -213,12 +213,19 @@ impl Stage {
         let name = &self.cluster.manifest().cluster;
         let status = self.cluster.api().cluster(name).await?.status.unwrap_or_default();
         let timing = status.timing.context("the cluster's status tells its times")?;
-        let wait: kube::core::Duration = timing
-            .takeover_wait
-            .parse()
-            .with_context(|| format!("failed to read the wait {}", timing.takeover_wait))?;
-        Ok(wait.into())
+        duration(&timing.takeover_wait)
+            .with_context(|| format!("failed to read the wait {}", timing.takeover_wait))
     }
+}
+
+/// Reads a time such as `1463.5 ms` or `1.4635s`.
+fn duration(text: &str) -> Option<Duration> {
+    let text = text.replace(' ', "");
+    let (number, second) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1e-3),
+        None => (text.strip_suffix('s')?, 1.0),
+    };
+    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * second).ok()
 }
 
 /// When a lost server was last supported, as the leader that took over says.
@@ -227,4 +234,16 @@ fn last_support(events: &[Event], server: &str) -> Option<Instant> {
     let of_it = free.filter(|event| event.parameters.get("server").is_some_and(|s| s == server));
     let supports = of_it.filter_map(|event| event.parameters.get("lastSupport")?.parse().ok());
     supports.max().map(Instant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_seconds_and_milliseconds() {
+        assert_eq!(duration("1463.5 ms"), Some(Duration::from_micros(1_463_500)));
+        assert_eq!(duration("2s"), Some(Duration::from_secs(2)));
+        assert_eq!(duration("soon"), None);
+    }
 }
