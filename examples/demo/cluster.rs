@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use stead::api::kinds::{GroupState, ServerState};
+use tokio::time::timeout;
 
 use crate::api::{ClusterApi, expect, until};
 use crate::balancer::{self, Backend};
@@ -27,6 +28,8 @@ const APPLICATION: u16 = 8080;
 /// The client's place in the servers' networks, and that of the machine that all this runs on.
 const CLIENT_HOST: u8 = 253;
 const HOST: u8 = 254;
+/// How long a command may take.
+const COMMAND: Duration = Duration::from_secs(30);
 /// How long a cluster may take to be whole.
 const WHOLE: Duration = Duration::from_secs(60);
 
@@ -114,13 +117,22 @@ impl Cluster {
     }
 
     /// Applies the manifest again, as anybody would.
-    pub fn apply(&self) -> Result<()> {
-        self.stead(&["apply", "--filename", &self.manifests.to_string_lossy()]).map(drop)
+    pub async fn apply(&self) -> Result<()> {
+        self.stead(&["apply", "--filename", &self.manifests.to_string_lossy()]).await
     }
 
     /// Runs the command as an administrator would.
-    pub fn stead(&self, arguments: &[&str]) -> Result<String> {
-        lab::run(Command::new(&self.stead).args(arguments).env("KUBECONFIG", &self.kubeconfig))
+    pub async fn stead(&self, arguments: &[&str]) -> Result<()> {
+        let mut command = tokio::process::Command::new(&self.stead);
+        command.args(arguments).env("KUBECONFIG", &self.kubeconfig).kill_on_drop(true);
+        let what = format!("stead {}", arguments.join(" "));
+        let Ok(output) = timeout(COMMAND, command.output()).await else {
+            bail!("`{what}` has not ended within {COMMAND:?}");
+        };
+        let output = output.with_context(|| format!("failed to run {}", self.stead.display()))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "`{what}` ended with {}: {said}", output.status);
+        Ok(())
     }
 
     /// The manifest.
@@ -202,7 +214,7 @@ impl Cluster {
         until("a whole cluster", WHOLE, async || {
             for (name, (state, message)) in self.api.servers().await? {
                 if state == ServerState::Out {
-                    self.stead(&["server", "return", &name])?;
+                    self.stead(&["server", "return", &name]).await?;
                 }
                 expect(state == ServerState::Online, || format!("{name} is {state:?}: {message}"))?;
             }

@@ -110,7 +110,7 @@ async fn demo(arguments: &Arguments) -> Result<()> {
     println!("starting three servers with {}", arguments.manifests.display());
     let cluster = Cluster::start(LAB, &stead, &arguments.manifests).await?;
     let mut stage = Stage::new(cluster).await?;
-    stage.cluster().apply()?;
+    stage.cluster().apply().await?;
 
     let mut figures = Figures::default();
     for run in 1..=arguments.runs {

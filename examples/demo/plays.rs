@@ -134,7 +134,7 @@ impl Stage {
             Play::AgentLost => self.cluster.kill_agent(from)?,
             Play::PlannedMove => {
                 let group = self.cluster.manifest().group.clone();
-                self.cluster.stead(&["group", "move", &group])?;
+                self.cluster.stead(&["group", "move", &group]).await?;
             }
         }
         let elsewhere = |server: &str| server != from;

@@ -43,6 +43,8 @@ impl Switch {
             self.networks.push(network.clone());
         }
         let cable = cable(machine.name(), network);
+        // The kernel takes its time to clear away the namespace of a machine that was killed.
+        self.batch_with(&format!("link delete {cable}\n"), &["-force"])?;
         run(Command::new("ip")
             .args(["link", "add", &cable, "netns", &self.machine.first_process().to_string()])
             .args(["type", "veth", "peer", "name", network, "address", &mac(address)?])
