@@ -169,3 +169,6 @@ impl Model {
         self.cluster.servers.iter().position(|s| s == server).unwrap_or(usize::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;

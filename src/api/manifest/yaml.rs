@@ -16,15 +16,29 @@ pub(super) fn read(text: &str) -> (Vec<Document>, Vec<Fault>) {
     let mut faults = Vec::new();
     let mut rest = text;
     let mut lines_before = 0;
-    while let Some((line, problem)) =
-        read_until_fault(rest, lines_before, &mut documents, &mut faults)
+    // Each fault costs another look at the rest of the file.
+    while faults.len() < FAULTS_MAX
+        && let Some(FormFault { line, begins, problem }) =
+            read_until_fault(rest, lines_before, &mut documents, &mut faults)
     {
         faults.push((lines_before + line, problem));
-        let Some((skipped, after)) = next_document(rest, line) else { break };
+        let Some((skipped, after)) = next_document(rest, begins) else { break };
         lines_before += skipped;
         rest = after;
     }
     (documents, faults)
+}
+
+/// Faults after which a file is not looked at any further.
+const FAULTS_MAX: usize = 100;
+
+/// What keeps the rest of a document from being read.
+struct FormFault {
+    /// Its line.
+    line: usize,
+    /// The line of the document's beginning.
+    begins: usize,
+    problem: Problem,
 }
 
 /// The text from the next document marker below a line on, and the number of lines before it.
@@ -45,13 +59,17 @@ fn read_until_fault(
     lines_before: usize,
     documents: &mut Vec<Document>,
     faults: &mut Vec<Fault>,
-) -> Option<Fault> {
+) -> Option<FormFault> {
     let mut parser = Parser::new_from_str(text);
     let mut builder: Option<Builder> = None;
     loop {
         let (event, span) = match parser.next_event()? {
             Ok(next) => next,
-            Err(error) => return Some(scan_fault(&error)),
+            Err(error) => {
+                let (line, problem) = scan_fault(&error);
+                let begins = builder.map_or(line, |builder| builder.begins_line);
+                return Some(FormFault { line, begins, problem });
+            }
         };
         match event {
             Event::DocumentStart(_) => builder = Some(Builder::new(span, lines_before)),
@@ -75,7 +93,8 @@ fn read_until_fault(
                 builder.take(event, span);
                 if builder.too_deep {
                     let (line, problem) = builder.faults.pop()?;
-                    return Some((line - lines_before, problem));
+                    let begins = builder.begins_line;
+                    return Some(FormFault { line: line - lines_before, begins, problem });
                 }
             }
         }
@@ -83,8 +102,14 @@ fn read_until_fault(
 }
 
 fn scan_fault(error: &ScanError) -> Fault {
+    let line = error.marker().line();
+    // The scanner has a bound of its own, which it meets before the first event.
+    if error.info().contains("recursion limit") {
+        let message = format!("is nested deeper than {DEPTH_MAX} levels");
+        return (line, Problem::error("NestedTooDeep", "", message));
+    }
     let message = format!("is not YAML: {}, column {}", error.info(), error.marker().col() + 1);
-    (error.marker().line(), Problem::error("MalformedManifest", "", message))
+    (line, Problem::error("MalformedManifest", "", message))
 }
 
 /// A finished value, as an alias repeats it.
@@ -98,6 +123,7 @@ struct Builder {
     line: usize,
     lines_before: usize,
     begins_at: usize,
+    begins_line: usize,
     begun: bool,
     root: Option<Value>,
     stack: Vec<Container>,
@@ -136,6 +162,7 @@ impl Builder {
             line: span.start.line() + lines_before,
             lines_before,
             begins_at: span.start.index(),
+            begins_line: span.start.line(),
             begun: false,
             root: None,
             stack: Vec::new(),

@@ -38,6 +38,10 @@ fn refine(schema: &mut Value) {
     node.remove("title");
     // Nobody writes null to say "not set": it is left out, and our status is never null.
     node.remove("nullable");
+    // Said of an object without members; with them it goes without saying.
+    if node.get("additionalProperties") == Some(&Value::Bool(false)) {
+        node.remove("additionalProperties");
+    }
     if node.get("default") == Some(&Value::Null) {
         node.remove("default");
     }

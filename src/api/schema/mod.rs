@@ -192,3 +192,6 @@ fn collect_restarts(
         collect_restarts(property, &format!("{path}.{name}"), &old[name], &new[name], fields);
     }
 }
+
+#[cfg(test)]
+mod tests;
