@@ -173,10 +173,10 @@ impl KeeperClient {
     /// # Errors
     /// Where there is no keeper or no lease, or the program can't be run.
     pub async fn spawn(&self, spawn: Spawn) -> Result<Spawned, KeeperError> {
-        match self.ask(Request::Spawn(Box::new(spawn))).await? {
-            Reply::Spawned(spawned) => Ok(spawned),
-            _ => Err(KeeperError::Nonsense),
-        }
+        let Reply::Spawned(spawned) = self.ask(Request::Spawn(Box::new(spawn))).await? else {
+            return Err(KeeperError::Nonsense);
+        };
+        Ok(spawned)
     }
 
     /// Waits for the end of a process.
@@ -184,10 +184,10 @@ impl KeeperClient {
     /// # Errors
     /// Where the keeper is lost or does not know the process.
     pub async fn wait(&self, id: u64, until: WaitFor) -> Result<Exit, KeeperError> {
-        match self.ask(Request::Wait { id, until }).await? {
-            Reply::Exit(exit) => Ok(exit),
-            _ => Err(KeeperError::Nonsense),
-        }
+        let Reply::Exit(exit) = self.ask(Request::Wait { id, until }).await? else {
+            return Err(KeeperError::Nonsense);
+        };
+        Ok(exit)
     }
 
     /// Ends processes: SIGTERM, and SIGKILL after the grace. Returns when they have ended.
@@ -209,10 +209,10 @@ impl KeeperClient {
     /// # Errors
     /// Where the keeper is lost.
     pub async fn list(&self) -> Result<Vec<ProcessReport>, KeeperError> {
-        match self.ask(Request::List).await? {
-            Reply::Processes(processes) => Ok(processes),
-            _ => Err(KeeperError::Nonsense),
-        }
+        let Reply::Processes(processes) = self.ask(Request::List).await? else {
+            return Err(KeeperError::Nonsense);
+        };
+        Ok(processes)
     }
 
     /// The exit of a process has been taken note of.
@@ -246,10 +246,10 @@ impl KeeperClient {
     /// # Errors
     /// Where the keeper is lost.
     pub async fn ports(&self) -> Result<Vec<PortReport>, KeeperError> {
-        match self.ask(Request::Ports).await? {
-            Reply::Ports(ports) => Ok(ports),
-            _ => Err(KeeperError::Nonsense),
-        }
+        let Reply::Ports(ports) = self.ask(Request::Ports).await? else {
+            return Err(KeeperError::Nonsense);
+        };
+        Ok(ports)
     }
 
     /// Has the keeper remove an address when the lease ends or the agent dies.
@@ -281,10 +281,10 @@ impl KeeperClient {
     /// # Errors
     /// Where the keeper is lost.
     pub async fn recall(&self, key: &str) -> Result<Option<String>, KeeperError> {
-        match self.ask(Request::Recall { key: key.to_owned() }).await? {
-            Reply::Text(text) => Ok(text),
-            _ => Err(KeeperError::Nonsense),
-        }
+        let Reply::Text(text) = self.ask(Request::Recall { key: key.to_owned() }).await? else {
+            return Err(KeeperError::Nonsense);
+        };
+        Ok(text)
     }
 
     /// Has the keeper go on without an agent until the lease passes.
@@ -296,10 +296,10 @@ impl KeeperClient {
     }
 
     async fn done(&self, request: Request) -> Result<(), KeeperError> {
-        match self.ask(request).await? {
-            Reply::Done => Ok(()),
-            _ => Err(KeeperError::Nonsense),
-        }
+        let Reply::Done = self.ask(request).await? else {
+            return Err(KeeperError::Nonsense);
+        };
+        Ok(())
     }
 
     async fn ask(&self, request: Request) -> Result<Reply, KeeperError> {

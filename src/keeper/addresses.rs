@@ -27,6 +27,13 @@ pub fn remove(address: &Address) -> io::Result<()> {
         // An interface that is gone took its addresses with it.
         return Ok(());
     };
+    match change(libc::RTM_DELADDR, interface, address) {
+        Err(error) if error.raw_os_error() == Some(libc::EADDRNOTAVAIL) => Ok(()),
+        result => result,
+    }
+}
+
+fn change(action: u16, interface: u32, address: &Address) -> io::Result<()> {
     let socket = socket(
         AddressFamily::Netlink,
         SockType::Datagram,
@@ -34,7 +41,7 @@ pub fn remove(address: &Address) -> io::Result<()> {
         SockProtocol::NetlinkRoute,
     )?;
     setsockopt(&socket, ReceiveTimeout, &TimeVal::milliseconds(ANSWER_MILLISECONDS))?;
-    let request = request(interface, address);
+    let request = request(action, interface, address);
     sendto(socket.as_raw_fd(), &request, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
     let mut answer = [0; 512];
     let length = recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
@@ -42,13 +49,12 @@ pub fn remove(address: &Address) -> io::Result<()> {
     match error.map(|bytes| i32::from_ne_bytes(*bytes)) {
         None => Err(io::Error::other("the kernel's answer is too short")),
         Some(0) => Ok(()),
-        Some(code) if -code == libc::EADDRNOTAVAIL => Ok(()),
         Some(code) => Err(io::Error::from_raw_os_error(-code)),
     }
 }
 
-/// `RTM_DELADDR`: header, `ifaddrmsg`, one attribute.
-fn request(interface: u32, address: &Address) -> Vec<u8> {
+/// Header, `ifaddrmsg`, one attribute.
+fn request(action: u16, interface: u32, address: &Address) -> Vec<u8> {
     let (family, octets) = match address.address {
         IpAddr::V4(v4) => (libc::AF_INET, v4.octets().to_vec()),
         IpAddr::V6(v6) => (libc::AF_INET6, v6.octets().to_vec()),
@@ -64,10 +70,44 @@ fn request(interface: u32, address: &Address) -> Vec<u8> {
     let mut message = Vec::with_capacity(HEADER_LENGTH + body.len());
     let length = u32::try_from(HEADER_LENGTH + body.len()).unwrap_or_default();
     message.extend(length.to_ne_bytes());
-    message.extend(libc::RTM_DELADDR.to_ne_bytes());
+    message.extend(action.to_ne_bytes());
     message.extend(flags.to_ne_bytes());
     message.extend(1u32.to_ne_bytes());
     message.extend(0u32.to_ne_bytes());
     message.extend(body);
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use nix::sched::{CloneFlags, unshare};
+
+    use super::*;
+
+    #[test]
+    fn an_address_is_removed_once_and_again() {
+        // A network namespace of this thread's own.
+        let test = || {
+            unshare(CloneFlags::CLONE_NEWNET).unwrap();
+            let interface = if_nametoindex("lo").unwrap();
+            for (text, prefix) in [("10.77.0.9", 24), ("fd77::9", 64)] {
+                let address: IpAddr = text.parse().unwrap();
+                let address = Address { interface: "lo".to_owned(), address, prefix };
+                change(libc::RTM_NEWADDR, interface, &address).unwrap();
+                assert!(change(libc::RTM_NEWADDR, interface, &address).is_err(), "it is there");
+                remove(&address).unwrap();
+                remove(&address).unwrap();
+                change(libc::RTM_NEWADDR, interface, &address).unwrap();
+            }
+            let gone = Address {
+                interface: "gone0".to_owned(),
+                address: [10, 77, 0, 9].into(),
+                prefix: 24,
+            };
+            remove(&gone).unwrap();
+        };
+        thread::spawn(test).join().unwrap();
+    }
 }

@@ -263,9 +263,11 @@ fn base_name(root: &Path) -> String {
     for part in root.components() {
         if let std::path::Component::Normal(part) = part {
             name.push('-');
-            name.extend(part.to_string_lossy().chars().map(|letter| {
-                if letter.is_ascii_alphanumeric() { letter } else { '_' }
-            }));
+            name.extend(
+                part.to_string_lossy()
+                    .chars()
+                    .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }),
+            );
         }
     }
     let namespace = fs::metadata("/proc/self/ns/pid").map_or(FIRST_PID_NAMESPACE, |it| it.ino());

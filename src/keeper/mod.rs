@@ -27,7 +27,7 @@ pub mod protocol;
 mod server;
 
 #[cfg(test)]
-pub mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -75,7 +75,8 @@ pub fn monitor_log(monitor: &str) -> String {
 fn stay_in_memory() {
     // Only what is in use: the whole program is large, and most of it is not the keeper's.
     let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
-    if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault) {
+    if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault)
+    {
         warn!(%error, "the keeper's memory is not locked");
     }
     if let Err(error) = std::fs::write("/proc/self/oom_score_adj", "-1000") {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -185,8 +185,7 @@ impl Processes {
 
     fn make_room(&mut self) -> Result<(), Fault> {
         while self.table.len() >= PROCESSES_MAX {
-            let Some(oldest) =
-                self.table.iter().find(|(_, it)| it.has_ended()).map(|(id, _)| *id)
+            let Some(oldest) = self.table.iter().find(|(_, it)| it.has_ended()).map(|(id, _)| *id)
             else {
                 let what = "processes".to_owned();
                 return Err(Fault::TooMany { what, limit: PROCESSES_MAX });
@@ -303,7 +302,9 @@ impl Processes {
         loop {
             let (pid, status) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::Exited(pid, code)) => (pid, ExitStatus::Code(code)),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, ExitStatus::Signal(signal as i32)),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => {
+                    (pid, ExitStatus::Signal(signal as i32))
+                }
                 Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return,
                 Ok(_) | Err(Errno::EINTR) => continue,
                 Err(error) => {
@@ -452,7 +453,8 @@ fn check_names(spawn: &Spawn) -> Result<(), String> {
     let needs_group = spawn.kind != ProcessKind::Monitor;
     for name in [needs_group.then_some(&spawn.group), Some(&spawn.resource)].into_iter().flatten() {
         let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-        if name.is_empty() || name.len() > 255 || name.starts_with('.') || !name.chars().all(plain) {
+        if name.is_empty() || name.len() > 255 || name.starts_with('.') || !name.chars().all(plain)
+        {
             return Err(format!("{name:?} can't be the name of a folder"));
         }
     }

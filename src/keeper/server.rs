@@ -188,11 +188,8 @@ impl Server {
         polled.extend(death.map(|death| PollFd::new(death, readable)));
         let connections_at = polled.len();
         polled.extend(self.connections.values().map(|connection| {
-            let wanted = if connection.has_unsent() {
-                readable | PollFlags::POLLOUT
-            } else {
-                readable
-            };
+            let wanted =
+                if connection.has_unsent() { readable | PollFlags::POLLOUT } else { readable };
             PollFd::new(connection.descriptor(), wanted)
         }));
         let processes_at = polled.len();
@@ -451,9 +448,7 @@ impl Server {
                 }
                 done
             }
-            Request::Spawn(spawn) => {
-                self.processes.spawn(&spawn).map(Reply::Spawned)
-            }
+            Request::Spawn(spawn) => self.processes.spawn(&spawn).map(Reply::Spawned),
             Request::Wait { id, until } => {
                 self.processes.wait(caller, id, until);
                 return None;
@@ -476,7 +471,11 @@ impl Server {
             }
             Request::Ports => Ok(Reply::Ports(self.lease.ports().report())),
             Request::RegisterAddress(address) => {
-                if self.lease.register(address) { done } else { Err(Fault::NoLease) }
+                if self.lease.register(address) {
+                    done
+                } else {
+                    Err(Fault::NoLease)
+                }
             }
             Request::UnregisterAddress(address) => {
                 self.lease.unregister(&address);

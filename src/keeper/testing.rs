@@ -36,7 +36,7 @@ fn keeper_process() {
 }
 
 /// The test of this name, as a process of its own.
-pub fn this_test_as_a_process(name: &str) -> Command {
+pub(crate) fn this_test_as_a_process(name: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", name, "--ignored", "--nocapture"]);
     command.stdin(Stdio::null()).stdout(Stdio::null());
@@ -45,7 +45,7 @@ pub fn this_test_as_a_process(name: &str) -> Command {
 
 /// A keeper that runs until it is dropped.
 #[derive(Debug)]
-pub struct TestKeeper {
+pub(crate) struct TestKeeper {
     root: TempDir,
     process: Child,
     cgroup: Option<PathBuf>,
@@ -54,17 +54,17 @@ pub struct TestKeeper {
 
 impl TestKeeper {
     /// With the cgroup it finds. It spares its agent, which is the test.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(None, false)
     }
 
     /// As in the field.
-    pub fn start_that_kills_its_agent() -> Self {
+    pub(crate) fn start_that_kills_its_agent() -> Self {
         Self::start_with(None, true)
     }
 
     /// Where there are no cgroups.
-    pub fn start_without_cgroups() -> Self {
+    pub(crate) fn start_without_cgroups() -> Self {
         Self::start_with(Some(Path::new("/proc/self/no-cgroup")), false)
     }
 
@@ -102,41 +102,41 @@ impl TestKeeper {
         process
     }
 
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.root.path()
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         socket_path(self.root())
     }
 
-    pub fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(self.process.id().cast_signed())
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).unwrap();
     }
 
     /// Waits for its end by itself; whether it was a good one.
-    pub fn wait(&mut self) -> bool {
+    pub(crate) fn wait(&mut self) -> bool {
         self.process.wait().unwrap().success()
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.process = Self::launch(self.root.path(), self.cgroup.as_deref(), self.kills_agent);
     }
 
-    pub fn hello(&self) -> Hello {
+    pub(crate) fn hello(&self) -> Hello {
         Hello { version: VERSION, boot: 1, server: "server1".to_owned() }
     }
 
-    pub fn connect(&self) -> KeeperClient {
+    pub(crate) fn connect(&self) -> KeeperClient {
         KeeperClient::connect(&self.socket(), self.hello()).unwrap()
     }
 }
@@ -154,7 +154,7 @@ impl Drop for TestKeeper {
 }
 
 /// A shell that runs this.
-pub fn shell(resource: &str, script: &str) -> Spawn {
+pub(crate) fn shell(resource: &str, script: &str) -> Spawn {
     Spawn {
         group: "group1".to_owned(),
         resource: resource.to_owned(),

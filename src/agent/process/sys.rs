@@ -27,7 +27,9 @@ pub fn contain(command: &mut Command, procs: Option<OwnedFd>) {
         check(unsafe { libc::sigprocmask(set, none.as_ptr(), ptr::null_mut()) } as isize)?;
         // Those above standard error close when the program is executed. A kernel before 5.11
         // can't: then what the keeper's own parent left open stays open.
-        unsafe { libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) };
+        unsafe {
+            libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int)
+        };
         // Failure leaves it less likely to be chosen, no more.
         let path = c"/proc/self/oom_score_adj".as_ptr();
         let score = unsafe { libc::open(path, libc::O_WRONLY | libc::O_CLOEXEC) };
