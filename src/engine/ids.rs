@@ -28,6 +28,14 @@ impl fmt::Debug for Term {
     }
 }
 
+impl GrantId {
+    /// Whether no leader gave it: what runs was found by a probe, under no order of this run.
+    #[must_use]
+    pub fn is_nobodys(&self) -> bool {
+        self.term.number == 0
+    }
+}
+
 /// A leader's order about one group, numbered: what a release must name to free it (A10).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GrantId {

@@ -235,6 +235,11 @@ impl Case<'_> {
         if self.restart_wanted(stay) {
             return stop(OrderReason::Restarted);
         }
+        if stay.order.is_nobodys() {
+            // A new run of the agent found it and only holds it; with an order it completes it.
+            let server = stay.server.clone();
+            return Verdict::Run { server, reason: OrderReason::Adopted, previous: None };
+        }
         match stay.condition {
             Condition::Starting => wait(WaitingOn::Activation(stay.server.clone())),
             Condition::Online => self.online(stay),

@@ -52,7 +52,11 @@ impl<N: Node> World<N> {
                     let parameters = &event.parameters;
                     format!("{name}: {} {} {} {parameters:?}", event.reason, object.kind, object.name)
                 };
-                self.trace.milestone(self.now, 40 + server as u64, text);
+                if event.reason.starts_with("Path") {
+                    self.trace.event(self.now, 40 + server as u64, text);
+                } else {
+                    self.trace.milestone(self.now, 40 + server as u64, text);
+                }
             }
             Effect::Persist { .. }
             | Effect::AskArbiter { .. }

@@ -229,7 +229,11 @@ impl<N: Node> World<N> {
         };
         let name = &self.names[server];
         let text = || format!("arbiter to {name} for {term}: {verdict:?} {handover:?}");
-        self.trace.milestone(self.now, 5, text);
+        if verdict == Verdict::Held && handover.is_none() {
+            self.trace.event(self.now, 5, text);
+        } else {
+            self.trace.milestone(self.now, 5, text);
+        }
         // An answer that never comes is one that came at the end of the budget.
         let delay = if self.arbiter.away {
             self.options.arbiter_budget
