@@ -14,7 +14,8 @@ pub(super) fn groups(core: bool) -> Value {
             "serverAddressByClientCIDRs": [],
         });
     }
-    let groups: Vec<Value> = named_groups().map(|(group, version)| describe(group, version)).collect();
+    let groups: Vec<Value> =
+        named_groups().map(|(group, version)| describe(group, version)).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
@@ -129,8 +130,7 @@ fn resource(kind: &Kind) -> Value {
     resource.insert("singularResource".into(), json!(kind.singular));
     resource.insert("verbs".into(), json!(kind.verbs()));
     if kind.status {
-        let status =
-            json!({"subresource": "status", "responseKind": response, "verbs": ["get"]});
+        let status = json!({"subresource": "status", "responseKind": response, "verbs": ["get"]});
         resource.insert("subresources".into(), json!([status]));
     }
     Value::Object(resource)

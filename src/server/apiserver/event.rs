@@ -17,11 +17,8 @@ pub(super) fn render(past: &PastEvent, uid: Option<Value>) -> Value {
     let event = &past.event;
     let time = event.wall.rfc3339();
     let causes: Vec<String> = event.causes.iter().map(u64::to_string).collect();
-    let parameters: serde_json::Map<String, Value> = event
-        .parameters
-        .iter()
-        .map(|(name, value)| (name.clone(), value.clone().into()))
-        .collect();
+    let parameters: serde_json::Map<String, Value> =
+        event.parameters.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     let mut involved = json!({
         "apiVersion": api::API_VERSION,
         "kind": event.object.kind,

@@ -144,8 +144,7 @@ impl Failure {
         let noun = if conflicts.len() == 1 { "conflict" } else { "conflicts" };
         let lines: Vec<String> =
             conflicts.iter().map(|(manager, field)| format!("{manager}: {field}")).collect();
-        let message =
-            format!("Apply failed with {} {noun}: {}", conflicts.len(), lines.join("; "));
+        let message = format!("Apply failed with {} {noun}: {}", conflicts.len(), lines.join("; "));
         let mut failure = Self::new(StatusCode::CONFLICT, "Conflict", message);
         let causes: Vec<Value> = conflicts
             .iter()
@@ -182,8 +181,7 @@ impl Failure {
                 Self::new(StatusCode::GONE, "Expired", message)
             }
             ResumeError::Ahead { newest } => {
-                let message =
-                    format!("Too large resource version: {asked}, current: {newest}");
+                let message = format!("Too large resource version: {asked}, current: {newest}");
                 let mut failure = Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message);
                 let cause = json!({"reason": "ResourceVersionTooLarge",
                     "message": "Too large resource version"});
@@ -208,17 +206,21 @@ impl Failure {
             .retried(RETRY_AFTER)
     }
 
-    /// The write may or may not have been made.
+    /// The write may or may not have been made. Not one of the codes that clients try again after
+    /// by themselves: that would ask for the same operation twice.
     pub(super) fn unknown_outcome() -> Self {
         let message = "the view of the cluster ended while the write was under way: it may or \
                        may not have been made; look at the object before you try again";
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message)
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
     }
 
-    /// The leader was found, and then did not answer.
+    /// The leader was found, and then did not answer a write. See [`Self::unknown_outcome`].
     pub(super) fn leader_silent(leader: &str, why: &str) -> Self {
-        let message = format!("the leader {leader} did not answer: {why}");
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message).retried(RETRY_AFTER)
+        let message = format!(
+            "the leader {leader} did not answer ({why}): the write may or may not have been made; \
+             look at the object before you try again"
+        );
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
     }
 
     /// Too much at once.
@@ -229,7 +231,12 @@ impl Failure {
 
     /// What a request tells about a failed test of a JSON patch and the like.
     pub(super) fn unprocessable(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
+        let message = message.into();
+        let mut failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message.clone());
+        // kubectl shows nothing but the causes.
+        let cause = json!({"reason": "FieldValueInvalid", "message": message, "field": "request"});
+        failure.details = json!({"causes": [cause]});
+        failure
     }
 
     /// The answer's body.
@@ -271,7 +278,8 @@ fn cause(kind: &Kind, name: &str, problem: &Problem) -> (String, Value) {
         Some(found) => ("FieldValueInvalid", format!("Invalid value: {found}: {message}")),
         None => ("FieldValueInvalid", format!("Invalid value: {message}")),
     };
-    let line = format!("{field}: {message} ({})", problem.code);
+    let message = format!("{message} ({})", problem.code);
+    let line = format!("{field}: {message}");
     (line, json!({"reason": reason, "message": message, "field": field}))
 }
 

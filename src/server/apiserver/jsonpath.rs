@@ -81,9 +81,7 @@ fn bracket(text: &str) -> Option<Step> {
 }
 
 fn unquote(text: &str) -> Option<&str> {
-    ['\'', '"']
-        .into_iter()
-        .find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))
+    ['\'', '"'].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))
 }
 
 fn find<'a>(steps: &[Step], value: &'a Value) -> Option<&'a Value> {

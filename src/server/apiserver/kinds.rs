@@ -88,16 +88,9 @@ impl Kind {
     /// The verbs of discovery.
     pub(super) fn verbs(&self) -> &'static [&'static str] {
         match self.access {
-            Access::Writable => &[
-                "delete",
-                "deletecollection",
-                "get",
-                "list",
-                "patch",
-                "create",
-                "update",
-                "watch",
-            ],
+            Access::Writable => {
+                &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
+            }
             Access::ReadOnly => &["get", "list", "watch"],
             Access::Definitions => &["create", "get", "list", "patch", "update", "watch"],
             Access::Review => &["create"],
@@ -128,9 +121,9 @@ pub(super) fn all() -> &'static [Kind] {
 
 /// The kind that a path names.
 pub(super) fn find(group: &str, version: &str, plural: &str) -> Option<&'static Kind> {
-    KINDS.iter().find(|kind| {
-        kind.group == group && kind.version == version && kind.plural == plural
-    })
+    KINDS
+        .iter()
+        .find(|kind| kind.group == group && kind.version == version && kind.plural == plural)
 }
 
 /// Served groups with their one version, in the order of discovery.
@@ -262,11 +255,11 @@ fn event(group: &'static str, version: &'static str) -> Kind {
 fn event_schema(core: bool) -> Value {
     let text = |description: &str| json!({"type": "string", "description": description});
     let reference = json!({"type": "object", "description": "The object it is about.",
-        "properties": {
-            "apiVersion": {"type": "string"}, "kind": {"type": "string"},
-            "name": {"type": "string"}, "namespace": {"type": "string"},
-            "uid": {"type": "string"},
-        }});
+    "properties": {
+        "apiVersion": {"type": "string"}, "kind": {"type": "string"},
+        "name": {"type": "string"}, "namespace": {"type": "string"},
+        "uid": {"type": "string"},
+    }});
     let mut properties = json!({
         "reason": text("Id in the message catalogue."),
         "type": text("Normal or Warning."),
@@ -274,7 +267,8 @@ fn event_schema(core: bool) -> Value {
         "eventTime": text("When it happened."),
         "reportingInstance": text("The server that says it."),
     });
-    let (object, message) = if core { ("involvedObject", "message") } else { ("regarding", "note") };
+    let (object, message) =
+        if core { ("involvedObject", "message") } else { ("regarding", "note") };
     properties[object] = reference;
     properties[message] = text("What happened, in words.");
     json!({"type": "object", "description": "Something that happened.", "properties": properties})

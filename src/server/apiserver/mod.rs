@@ -43,4 +43,3 @@ pub use identity::{ADMINS, Identity, OPERATORS, SERVERS, VIEWERS};
 pub use listen::{ApiOptions, ApiServer, ApiTls, ListenError};
 pub use storage::{Leadership, PastEvent, Storage, Update};
 pub use writer::Writer;
-

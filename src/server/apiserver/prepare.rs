@@ -202,7 +202,7 @@ pub(super) fn settle_new(kind: &Kind, object: &mut Value, name: &str, now: &str)
         keep_finalizer(&mut metadata);
     }
     object["metadata"] = Value::Object(metadata);
-    api::schema::apply_defaults(&kind.kind, object);
+    apply_defaults(kind, object);
 }
 
 /// Sets what the server sets in a changed object.
@@ -213,7 +213,7 @@ pub(super) fn settle_update(
     warnings: &mut Vec<String>,
 ) {
     drop_status(object);
-    api::schema::apply_defaults(&kind.kind, object);
+    apply_defaults(kind, object);
     let changed = outside_metadata(old) != outside_metadata(object);
     let mut metadata = take_metadata(object);
     metadata.remove("resourceVersion");
@@ -233,7 +233,7 @@ pub(super) fn settle_update(
     }
     let finalizers = old["metadata"]["finalizers"].as_array();
     let had = finalizers.is_some_and(|list| list.iter().any(|name| name == api::FINALIZER));
-    if had && keep_finalizer(&mut metadata) && old["metadata"]["finalizers"] != metadata["finalizers"] {
+    if had && keep_finalizer(&mut metadata) {
         warnings.push(format!(
             "metadata.finalizers: {} is the cluster's own; it goes when what the object runs has \
              stopped",
@@ -251,6 +251,28 @@ pub(super) fn settle_update(
         labels.remove(api::AUTOMATIC_LABEL);
     }
     object["metadata"] = Value::Object(metadata);
+}
+
+/// Fills in defaults, but not in the items of lists: clients compare lists as a whole, and would
+/// find a difference to what was applied forever.
+fn apply_defaults(kind: &Kind, object: &mut Value) {
+    let before = object.clone();
+    api::schema::apply_defaults(&kind.kind, object);
+    restore_lists(&before, object);
+}
+
+fn restore_lists(before: &Value, object: &mut Value) {
+    match (before, object) {
+        (Value::Object(before), Value::Object(fields)) => {
+            for (name, before) in before {
+                if let Some(value) = fields.get_mut(name) {
+                    restore_lists(before, value);
+                }
+            }
+        }
+        (Value::Array(before), Value::Array(items)) => items.clone_from(before),
+        _ => {}
+    }
 }
 
 /// Whether objects of this kind run something that has to stop before they go.

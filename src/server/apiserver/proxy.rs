@@ -102,9 +102,7 @@ impl Proxy {
                 }
                 Ok(Answer::from_parts(parts, relay(body, leadership, is_watch)))
             }
-            Ok(Err(error)) if error.is_connect() => {
-                Err(ProxyError::Unreachable(chain(&error)))
-            }
+            Ok(Err(error)) if error.is_connect() => Err(ProxyError::Unreachable(chain(&error))),
             Ok(Err(error)) => Err(ProxyError::Silent(chain(&error))),
             Err(_) => Err(ProxyError::Silent("no answer in time".into())),
         }
@@ -119,9 +117,8 @@ impl Proxy {
     ) -> Result<Request<Full<Bytes>>, ProxyError> {
         let wrong = |what: &str| ProxyError::Unreachable(format!("{what} cannot be handed on"));
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let uri: Uri = format!("https://{leader}{path}")
-            .parse()
-            .map_err(|_| wrong("the address"))?;
+        let uri: Uri =
+            format!("https://{leader}{path}").parse().map_err(|_| wrong("the address"))?;
         let mut headers: HeaderMap = parts
             .headers
             .iter()
@@ -257,10 +254,7 @@ impl Write for Stream {
         Pin::new(&mut self.0).poll_flush(context)
     }
 
-    fn poll_shutdown(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(context)
     }
 }

@@ -53,9 +53,9 @@ pub(super) fn decode(text: &str, plus_is_space: bool) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut position = 0;
     while position < bytes.len() {
-        let hex = bytes.get(position + 1..position + 3).and_then(|hex| {
-            u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()
-        });
+        let hex = bytes
+            .get(position + 1..position + 3)
+            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
         match (bytes[position], hex) {
             (b'%', Some(byte)) => {
                 decoded.push(byte);

@@ -140,13 +140,11 @@ fn render(
         Form::Table { version } => {
             let include = Include::parse(query)?;
             let values: Vec<Value> = values().collect();
-            let table =
-                table::table(kind, version, metadata, &values, include, Timestamp::now());
+            let table = table::table(kind, version, metadata, &values, include, Timestamp::now());
             Ok(table.to_string())
         }
         Form::Metadata { version } => {
-            let items: Vec<Value> =
-                values().map(|value| table::partial(&value, version)).collect();
+            let items: Vec<Value> = values().map(|value| table::partial(&value, version)).collect();
             let list = json!({
                 "kind": "PartialObjectMetadataList",
                 "apiVersion": format!("meta.k8s.io/{version}"),

@@ -107,7 +107,9 @@ impl Service {
     ) -> Result<Answer, Failure> {
         let route = route(parts);
         match &route {
-            Route::Version => return reading(parts, || Ok(answer::json(StatusCode::OK, &version()))),
+            Route::Version => {
+                return reading(parts, || Ok(answer::json(StatusCode::OK, &version())));
+            }
             Route::Health { ready } => return reading(parts, || Ok(self.health(*ready))),
             Route::Groups { .. }
             | Route::Group { .. }
@@ -249,12 +251,7 @@ impl Service {
         self.outcome(call, outcome, form)
     }
 
-    fn outcome(
-        &self,
-        call: &Call<'_>,
-        outcome: Outcome,
-        form: Form,
-    ) -> Result<Answer, Failure> {
+    fn outcome(&self, call: &Call<'_>, outcome: Outcome, form: Form) -> Result<Answer, Failure> {
         let Outcome { code, value, is_object, warnings } = outcome;
         let mut answer = if is_object {
             read::value(code, call.target.kind, value, &call.query, form)?
@@ -291,10 +288,8 @@ impl Service {
             return Err(Failure::already_exists(kind, &name));
         }
         let mut answer = read::object(StatusCode::OK, kind, &served, &call.query, form)?;
-        let warning = format!(
-            "{name} is built into stead {} and stays as it is",
-            env!("CARGO_PKG_VERSION")
-        );
+        let warning =
+            format!("{name} is built into stead {} and stays as it is", env!("CARGO_PKG_VERSION"));
         answer::warn(&mut answer, &[warning]);
         Ok(answer)
     }

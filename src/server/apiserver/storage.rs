@@ -258,9 +258,8 @@ impl Storage {
     pub(super) fn addresses(&self, server: &str) -> Vec<SocketAddr> {
         let state = self.read_state();
         let clusters = state.of_kind("Cluster").map(|(_, served)| served.value());
-        let specs = clusters.filter_map(|value| {
-            serde_json::from_value::<ClusterSpec>(value["spec"].clone()).ok()
-        });
+        let specs = clusters
+            .filter_map(|value| serde_json::from_value::<ClusterSpec>(value["spec"].clone()).ok());
         specs
             .flat_map(|spec| spec.servers)
             .filter(|known| known.name == server)
@@ -430,9 +429,10 @@ impl State {
     }
 
     fn take_event(&mut self, past: &PastEvent) {
-        let uid = self.objects.get(&past.event.object).map(|served| {
-            served.value().pointer("/metadata/uid").cloned().unwrap_or_default()
-        });
+        let uid = self
+            .objects
+            .get(&past.event.object)
+            .map(|served| served.value().pointer("/metadata/uid").cloned().unwrap_or_default());
         let value = event::render(past, uid);
         let name = event::name(past);
         let key = ObjectKey::new(EVENT_KIND, name.clone());

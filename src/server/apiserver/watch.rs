@@ -186,8 +186,7 @@ impl Watch {
             Form::Plain => object,
             Form::Metadata { version } => table::partial(&object, version),
             Form::Table { version } => {
-                let metadata =
-                    json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+                let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
                 let now = Timestamp::now();
                 table::table(self.kind, version, metadata, &[object], self.include, now)
             }

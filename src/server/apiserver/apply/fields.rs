@@ -75,18 +75,15 @@ pub(super) fn shape<'a>(value: &Value, schema: &'a Value) -> Shape<'a> {
     match value {
         Value::Object(_) if schema["x-kubernetes-map-type"] != "atomic" => Shape::Fields(schema),
         Value::Array(items) => match schema["x-kubernetes-list-type"].as_str() {
-            Some("map") if items.iter().all(Value::is_object) => Shape::Map {
-                keys: &schema["x-kubernetes-list-map-keys"],
-                items: &schema["items"],
-            },
+            Some("map") if items.iter().all(Value::is_object) => {
+                Shape::Map { keys: &schema["x-kubernetes-list-map-keys"], items: &schema["items"] }
+            }
             Some("set") => Shape::Set,
             Some(_) | None => Shape::Whole,
         },
-        Value::Object(_)
-        | Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_) => Shape::Whole,
+        Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            Shape::Whole
+        }
     }
 }
 

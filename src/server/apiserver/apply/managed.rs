@@ -72,7 +72,10 @@ impl Managers {
 
     /// What a manager applied last.
     pub(super) fn applied_by(&self, name: &str) -> FieldSet {
-        self.0.iter().find(|m| m.is(name, Operation::Apply)).map(|m| m.fields.clone())
+        self.0
+            .iter()
+            .find(|m| m.is(name, Operation::Apply))
+            .map(|m| m.fields.clone())
             .unwrap_or_default()
     }
 
@@ -88,9 +91,7 @@ impl Managers {
     /// Who else owns exactly this path.
     pub(super) fn others_owning(&self, name: &str, steps: &[Step]) -> Vec<String> {
         let owns = |manager: &&Manager| {
-            let leaf = steps
-                .iter()
-                .try_fold(&manager.fields, |set, step| set.children.get(step));
+            let leaf = steps.iter().try_fold(&manager.fields, |set, step| set.children.get(step));
             leaf.is_some_and(|leaf| leaf.member)
         };
         let others = self.0.iter().filter(|manager| !manager.is(name, Operation::Apply));
@@ -98,11 +99,9 @@ impl Managers {
             .filter(owns)
             .map(|manager| match manager.operation {
                 Operation::Apply => format!("conflict with \"{}\"", manager.name),
-                Operation::Update => format!(
-                    "conflict with \"{}\" using {}",
-                    manager.name,
-                    crate::api::API_VERSION
-                ),
+                Operation::Update => {
+                    format!("conflict with \"{}\" using {}", manager.name, crate::api::API_VERSION)
+                }
             })
             .collect()
     }

@@ -94,9 +94,7 @@ fn differing(
 }
 
 fn insert(set: &mut FieldSet, steps: &[Step]) {
-    let leaf = steps
-        .iter()
-        .fold(set, |set, step| set.children.entry(step.clone()).or_default());
+    let leaf = steps.iter().fold(set, |set, step| set.children.entry(step.clone()).or_default());
     leaf.member = true;
 }
 

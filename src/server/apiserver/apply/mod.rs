@@ -7,4 +7,3 @@ mod merge;
 pub(super) use fields::metadata_schema;
 pub(super) use managed::{Managers, Operation};
 pub(super) use merge::apply;
-

@@ -118,11 +118,8 @@ fn kind_schemas(kind: &Kind, dialect: Dialect) -> [(String, Value); 2] {
     for (field, value) in meta::type_properties() {
         schema["properties"][field] = value;
     }
-    schema["properties"]["metadata"] = meta::described(
-        dialect,
-        meta::OBJECT_META,
-        "Name, labels and what else every object has.",
-    );
+    schema["properties"]["metadata"] =
+        meta::described(dialect, meta::OBJECT_META, "Name, labels and what else every object has.");
     schema["x-kubernetes-group-version-kind"] = json!([group_version_kind(kind, "")]);
     let mut list = json!({
         "type": "object",
@@ -198,4 +195,3 @@ fn adapted(schema: &Value, dialect: Dialect) -> Value {
     }
     Value::Object(adapted)
 }
-

@@ -122,12 +122,7 @@ pub(super) fn changed(
 }
 
 /// Refuses what is meant for another object, or for an earlier version of this one.
-fn check_identity(
-    kind: &Kind,
-    name: &str,
-    served: &Served,
-    object: &Value,
-) -> Result<(), Failure> {
+fn check_identity(kind: &Kind, name: &str, served: &Served, object: &Value) -> Result<(), Failure> {
     let metadata = &object["metadata"];
     let named = metadata["name"].as_str().unwrap_or_default();
     if named != name {

@@ -236,10 +236,11 @@ impl Writes {
         }
         let (errors, others): (Vec<Problem>, Vec<Problem>) =
             problems.into_iter().partition(Problem::is_error);
-        warnings.extend(others.iter().map(|problem| {
-            let object = if own(problem) { String::new() } else { format!("{} ", problem.object()) };
-            format!("{object}{}: {} ({})", problem.field, problem.message, problem.code)
-        }));
+        warnings.extend(
+            others.iter().filter(|problem| own(problem)).map(|problem| {
+                format!("{}: {} ({})", problem.field, problem.message, problem.code)
+            }),
+        );
         if errors.is_empty() { Ok(()) } else { Err(Failure::invalid(kind, name, &errors)) }
     }
 }

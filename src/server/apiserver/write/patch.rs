@@ -134,15 +134,9 @@ fn apply_to(
     }
     let old = served.value();
     let managers = Managers::of(&old);
-    let applied = apply::apply(
-        &old,
-        &managers,
-        configuration,
-        &kind.schema,
-        &options.manager,
-        options.force,
-    )
-    .map_err(|conflicts| Failure::apply_conflict(&conflicts))?;
+    let applied =
+        apply::apply(&old, &managers, configuration, &kind.schema, &options.manager, options.force)
+            .map_err(|conflicts| Failure::apply_conflict(&conflicts))?;
     let writer = (options.manager.as_str(), Operation::Apply);
     settle(kind, &old, applied.object, applied.managers, writer, warnings)
 }
