@@ -257,7 +257,9 @@ impl Processes {
         }
         self.lease.end_all();
         self.holder.kill_monitors();
-        for process in self.table.values().filter(|it| !it.has_ended()) {
+        // Without cgroups that was not all.
+        let outside = |process: &&Process| !process.has_ended() && process.place.events().is_none();
+        for process in self.table.values().filter(outside) {
             process.place.kill();
         }
     }

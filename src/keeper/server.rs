@@ -82,6 +82,8 @@ struct Served {
     connection: u64,
     pid: i32,
     death: OwnedFd,
+    /// `death` has become readable: from then on it always is.
+    dead: bool,
     farewell: Vec<Datagram>,
 }
 
@@ -91,7 +93,8 @@ struct Ready {
     signals: bool,
     wake: bool,
     listener: bool,
-    agent_died: bool,
+    /// The connection of the agent whose process has ended.
+    agent_died: Option<u64>,
     processes: bool,
     connections: Vec<u64>,
 }
@@ -176,16 +179,18 @@ impl Server {
         });
         let readable = PollFlags::POLLIN;
         let death = match &self.agent {
-            Agent::Serving(served) | Agent::Ending(served) => Some(served.death.as_fd()),
+            Agent::Serving(served) | Agent::Ending(served) if !served.dead => {
+                Some((served.connection, served.death.as_fd()))
+            }
             // A retired agent is expected to exit.
-            Agent::Retired(_) | Agent::None => None,
+            Agent::Serving(_) | Agent::Ending(_) | Agent::Retired(_) | Agent::None => None,
         };
         let mut polled = vec![
             PollFd::new(self.signals.as_fd(), readable),
             PollFd::new(self.wake.as_fd(), readable),
             PollFd::new(self.listener.as_fd(), readable),
         ];
-        polled.extend(death.map(|death| PollFd::new(death, readable)));
+        polled.extend(death.map(|(_, death)| PollFd::new(death, readable)));
         let connections_at = polled.len();
         polled.extend(self.connections.values().map(|connection| {
             let wanted =
@@ -206,7 +211,7 @@ impl Server {
             signals: ready(&polled[0]),
             wake: ready(&polled[1]),
             listener: ready(&polled[2]),
-            agent_died: death.is_some() && ready(&polled[3]),
+            agent_died: death.filter(|_| ready(&polled[3])).map(|(connection, _)| connection),
             processes: looked_for || polled[processes_at..].iter().any(ready),
             connections: connections.filter(|(_, it)| ready(it)).map(|(key, _)| *key).collect(),
         })
@@ -225,7 +230,11 @@ impl Server {
         for key in ready.connections {
             self.on_connection(key);
         }
-        if ready.agent_died {
+        // It may have been replaced by now, in good order.
+        if let Agent::Serving(served) | Agent::Ending(served) = &mut self.agent
+            && ready.agent_died == Some(served.connection)
+        {
+            served.dead = true;
             self.lose_agent("its process has ended");
         }
         if ready.listener {
@@ -368,7 +377,7 @@ impl Server {
 
     fn finish_ending(&mut self) {
         let Agent::Ending(served) = &self.agent else { return };
-        let dead = self.spare_agent || is_readable(&served.death);
+        let dead = served.dead || self.spare_agent || is_readable(&served.death);
         if !dead || !self.processes.have_all_ended() {
             return;
         }
@@ -423,7 +432,9 @@ impl Server {
             .map_err(|error| Fault::NotWatched { pid, message: error.to_string() })?;
         let adopts = matches!(self.agent, Agent::Retired(_));
         info!(pid, server = hello.server, boot = hello.boot, adopts, "an agent is here");
-        self.agent = Agent::Serving(Served { connection: key, pid, death, farewell: Vec::new() });
+        let farewell = Vec::new();
+        let served = Served { connection: key, pid, death, dead: false, farewell };
+        self.agent = Agent::Serving(served);
         Ok(Reply::Welcome(Welcome {
             version: VERSION,
             pid: std::process::id(),
