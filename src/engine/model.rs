@@ -15,7 +15,7 @@ use crate::api::timing::Timing;
 
 mod compile;
 
-pub use compile::{CompileError, compile, effective};
+pub use compile::{CompileError, compile};
 
 /// Where an object lives in the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -38,7 +38,7 @@ pub struct ResourceSpec {
     /// Resources of the same group that are active before it starts, and until it has stopped.
     /// A probe port without any depends on every other resource of its group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64), extend("x-stead-change" = "Restart"))]
+    #[schemars(length(max = 64))]
     pub depends_on: Option<Vec<String>>,
     /// The type; the member of the same name holds its settings.
     #[serde(rename = "type")]

@@ -28,7 +28,7 @@ pub(super) fn generate<Kind: JsonSchema>() -> Value {
         schema["description"] = description;
     }
     refine(&mut schema);
-    change_classes(&mut schema["properties"]["spec"], "Live", true);
+    change_classes(&mut schema["properties"]["spec"], "Live", 0);
     schema
 }
 
@@ -149,35 +149,25 @@ fn add_rule(node: &mut Map<String, Value>, rule: &str, message: &str, member: Op
 }
 
 /// Gives each field of the spec its change class, that of the field around it where it has none,
-/// and says it in words where it is not the same as around it.
-fn change_classes(node: &mut Value, inherited: &str, say: bool) {
+/// and says it in words at the top and where it is not the same as around it.
+fn change_classes(node: &mut Value, inherited: &str, depth: usize) {
     let class = node["x-stead-change"].as_str().unwrap_or(inherited).to_owned();
-    let differs = class != inherited;
-    if let Some(members) = node.as_object_mut() {
-        members.insert("x-stead-change".into(), class.clone().into());
-        if let Some(Value::String(description)) = members.get_mut("description")
-            && (differs || say)
-        {
-            description.push_str(&format!(" {}", change_sentence(&class)));
-        }
-        for child in ["items", "additionalProperties"] {
-            if let Some(child) = members.get_mut(child).filter(|child| child.is_object()) {
-                change_classes(child, &class, false);
-            }
-        }
-        if let Some(properties) = members.get_mut("properties").and_then(Value::as_object_mut) {
-            for property in properties.values_mut() {
-                change_classes(property, &class, false);
-            }
+    let Some(members) = node.as_object_mut() else { return };
+    members.insert("x-stead-change".into(), class.clone().into());
+    if let Some(Value::String(description)) = members.get_mut("description")
+        && (class != inherited || depth == 1)
+    {
+        description.push_str(&format!(" Change: {class}."));
+    }
+    for child in ["items", "additionalProperties"] {
+        if let Some(child) = members.get_mut(child) {
+            change_classes(child, &class, depth + 1);
         }
     }
-}
-
-fn change_sentence(class: &str) -> &'static str {
-    match class {
-        "Immutable" => "Change: Immutable.",
-        "Restart" => "Change: Restart.",
-        _ => "Change: Live, where a field says nothing else.",
+    if let Some(properties) = members.get_mut("properties").and_then(Value::as_object_mut) {
+        for property in properties.values_mut() {
+            change_classes(property, &class, depth + 1);
+        }
     }
 }
 

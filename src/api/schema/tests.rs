@@ -63,7 +63,9 @@ fn no_definition_carries_an_extension_that_kubernetes_does_not_know() {
     for crd in crds() {
         let text = serde_json::to_string(&crd).unwrap();
         assert!(!text.contains("x-stead-"), "{}", crd.spec.names.kind);
-        assert!(text.contains("Change: "), "{}", crd.spec.names.kind);
+        let kind = crd.spec.names.kind;
+        // A Server has no spec to change.
+        assert!(kind == "Server" || text.contains("Change: "), "{kind}");
         assert!(crd.spec.versions.iter().all(|version| version.schema.is_some()));
     }
 }

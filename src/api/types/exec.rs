@@ -36,15 +36,23 @@ pub struct ExecSpec {
     pub stop: Option<Vec<String>>,
     /// Restarts of `command` in place within `restartWindow` before the resource has failed.
     #[serde(default)]
-    #[schemars(range(min = 0, max = 99))]
+    #[schemars(range(min = 0, max = 99), extend("x-stead-change" = "Live"))]
     pub restarts: u32,
     /// The window of `restarts`.
     #[serde(default = "restart_window")]
-    #[schemars(extend("x-stead-minimum" = "1s", "x-stead-maximum" = "168h"))]
+    #[schemars(extend(
+        "x-stead-change" = "Live",
+        "x-stead-minimum" = "1s",
+        "x-stead-maximum" = "168h"
+    ))]
     pub restart_window: Duration,
     /// How long `command` may take to end after SIGTERM before it is killed.
     #[serde(default = "grace")]
-    #[schemars(extend("x-stead-minimum" = "0s", "x-stead-maximum" = "1h"))]
+    #[schemars(extend(
+        "x-stead-change" = "Live",
+        "x-stead-minimum" = "0s",
+        "x-stead-maximum" = "1h"
+    ))]
     pub termination_grace: Duration,
     /// Working folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]

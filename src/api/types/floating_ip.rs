@@ -31,6 +31,7 @@ pub struct FloatingIpSpec {
     pub per_server: Vec<FloatingIpPerServer>,
     /// Whether the address is asked for on the network before it is used.
     #[serde(default)]
+    #[schemars(extend("x-stead-change" = "Live"))]
     pub duplicate_check: DuplicateCheck,
 }
 

@@ -39,25 +39,26 @@ pub fn validate(objects: &[Value]) -> Vec<Problem> {
 }
 
 /// What is wrong with an object that is to be stored: with its form, with what it changes that may
-/// not change, and what it makes wrong between the objects. What was wrong before stays unsaid.
+/// not change, and between it and all others. What was wrong with others before stays unsaid.
 #[must_use]
 pub fn validate_write(stored: &[Value], new: &Value) -> Vec<Problem> {
-    let same = |object: &&Value| {
-        object["kind"] == new["kind"] && object["metadata"]["name"] == new["metadata"]["name"]
-    };
+    let kind = new["kind"].as_str().unwrap_or_default();
+    let name = new["metadata"]["name"].as_str().unwrap_or_default();
+    let same = |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == name;
     let mut problems = check_one(new);
     if let Some(old) = stored.iter().find(same) {
         problems.extend(validate_update(old, new));
     }
-    let before = validate_relations(stored);
     let mut after: Vec<Value> = stored.iter().filter(|object| !same(object)).cloned().collect();
     after.push(new.clone());
     let places: BTreeSet<(String, String, String)> = problems.iter().map(place).collect();
-    problems.extend(
-        validate_relations(&after)
-            .into_iter()
-            .filter(|problem| !before.contains(problem) && !places.contains(&place(problem))),
-    );
+    let mut related = validate_relations(&after);
+    let own = |problem: &Problem| problem.kind == kind && problem.name == name;
+    if !related.iter().all(own) {
+        let before = validate_relations(stored);
+        related.retain(|problem| own(problem) || !before.contains(problem));
+    }
+    problems.extend(related.into_iter().filter(|problem| !places.contains(&place(problem))));
     problems
 }
 

@@ -22,7 +22,7 @@ use crate::api::kinds::{
 };
 use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerName};
 use crate::api::timing::Timing;
-use crate::api::types::{automatic_monitor_specs, automatic_monitors};
+use crate::api::types::automatic_monitor_specs;
 
 /// Why the stored objects make no model.
 #[derive(Debug, thiserror::Error)]
@@ -110,53 +110,6 @@ pub fn compile(objects: &Objects) -> Result<Model, CompileError> {
         .collect();
     let revision = objects.values().map(|object| object.revision).max().unwrap_or_default();
     Ok(Model { revision, cluster, groups, monitors })
-}
-
-/// The stored objects and the automatic monitors, as the API serves them: an automatic monitor has
-/// the revision, the creation time and, with its own name in it, the uid of its resource.
-#[must_use]
-pub fn effective(objects: &Objects) -> Objects {
-    let mut all = objects.clone();
-    for (key, object) in kind_range(objects, "Resource") {
-        let Ok(value) = serde_json::from_str::<serde_json::Value>(&object.json) else { continue };
-        let Ok(stored) = serde_json::from_value::<Stored<ResourceSpec>>(value.clone()) else {
-            continue;
-        };
-        for monitor in automatic_monitors(&key.name, &stored.spec) {
-            let Ok(mut json) = serde_json::to_value(&monitor) else { continue };
-            let name = monitor.metadata.name.unwrap_or_default();
-            let metadata = &value["metadata"];
-            json["metadata"]["generation"] = metadata["generation"].clone();
-            json["metadata"]["creationTimestamp"] = metadata["creationTimestamp"].clone();
-            if let Some(uid) = metadata["uid"].as_str() {
-                json["metadata"]["uid"] = derived_uid(uid, &name).into();
-            }
-            all.entry(ObjectKey::new("Monitor", name)).or_insert_with(|| StoredObject {
-                revision: object.revision,
-                json: json.to_string().into(),
-            });
-        }
-    }
-    all
-}
-
-/// A uid that is always the same for one resource and monitor, in the form of a UUID.
-fn derived_uid(uid: &str, name: &str) -> String {
-    // FNV-1a, twice with different starts: nothing secret hangs on it, only that it stays the same.
-    let hash = |start: u64| {
-        uid.bytes()
-            .chain(name.bytes())
-            .fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
-    };
-    let (high, low) = (hash(0xcbf2_9ce4_8422_2325), hash(0x8422_2325_cbf2_9ce4));
-    format!(
-        "{:08x}-{:04x}-8{:03x}-8{:03x}-{:012x}",
-        high >> 32,
-        (high >> 16) & 0xffff,
-        high & 0xfff,
-        low >> 52,
-        low & 0xffff_ffff_ffff
-    )
 }
 
 fn kind_range<'a>(

@@ -115,33 +115,6 @@ fn an_object_under_an_automatic_name_takes_its_place() {
     let monitor = &model.monitors[&"probe-probe-port".into()];
     assert_eq!(Duration::from(monitor.spec.interval), Duration::from_secs(1));
     assert_eq!(monitor.while_active, Some("probe".into()));
-    let all = effective(&objects);
-    assert_eq!(all.len(), objects.len() + 1);
-    let own = &all[&ObjectKey::new("Monitor", "probe-probe-port")];
-    assert_eq!(own, &objects[&ObjectKey::new("Monitor", "probe-probe-port")]);
-}
-
-#[test]
-fn an_automatic_monitor_is_served_as_an_object_with_a_lasting_uid() {
-    let objects = quickstart();
-    let with_uid = store(objects.values().map(|stored| {
-        let mut value: Value = serde_json::from_str(&stored.json).unwrap();
-        value["metadata"]["uid"] = "0d7b8f5e-6f3c-4c1f-9d5e-000000000001".into();
-        value["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z".into();
-        value
-    }));
-    let all = effective(&with_uid);
-    let key = ObjectKey::new("Monitor", "probe-load-balance");
-    let monitor: Value = serde_json::from_str(&all[&key].json).unwrap();
-    assert_eq!(monitor["apiVersion"], "stead.dev/v1alpha1");
-    assert_eq!(monitor["kind"], "Monitor");
-    assert_eq!(monitor["metadata"]["labels"]["stead.dev/automatic"], "true");
-    assert_eq!(monitor["metadata"]["creationTimestamp"], "2026-01-01T00:00:00Z");
-    let uid = monitor["metadata"]["uid"].as_str().unwrap();
-    assert_eq!(uid.len(), 36);
-    assert_eq!(effective(&with_uid), all);
-    assert_eq!(crate::api::schema::check("Monitor", &monitor), []);
-    assert_eq!(all[&key].revision, with_uid[&ObjectKey::new("Resource", "probe")].revision);
 }
 
 #[test]

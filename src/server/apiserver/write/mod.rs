@@ -209,31 +209,22 @@ impl Writes {
             return Err(Failure::too_large(OBJECT_MAX));
         }
         let mut problems = super::prepare::check_metadata(object);
-        if let Some(old) = old.filter(|old| old.stored.is_some()) {
-            problems.extend(api::validation::validate_update(&old.value(), object));
+        if let Some(old) = old {
+            let restarts = api::schema::restart_fields(&kind.kind, &old.value(), object);
+            warnings.extend(restarts.iter().map(|field| {
+                format!("{field}: what is active keeps the former value until it is restarted")
+            }));
         }
-        let key = ObjectKey::new(&kind.kind, name);
-        let mut others: Vec<Value> = self
+        let stored: Vec<Value> = self
             .storage
             .stored()
             .into_iter()
-            .filter(|(other, _)| *other != key)
             .filter_map(|(_, text)| serde_json::from_str(&text).ok())
             .collect();
+        problems.extend(api::validation::validate_write(&stored, object));
         let own = |problem: &Problem| {
             problem.kind.is_empty() || (problem.kind == kind.kind && problem.name == name)
         };
-        others.push(object.clone());
-        let found = api::validation::validate(&others);
-        if found.iter().any(|problem| !own(problem)) {
-            // What was wrong with others before is not this write's fault.
-            others.pop();
-            others.extend(old.map(Served::value));
-            let before = api::validation::validate(&others);
-            problems.extend(found.into_iter().filter(|p| own(p) || !before.contains(p)));
-        } else {
-            problems.extend(found);
-        }
         let (errors, others): (Vec<Problem>, Vec<Problem>) =
             problems.into_iter().partition(Problem::is_error);
         warnings.extend(
