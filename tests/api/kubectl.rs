@@ -218,7 +218,7 @@ async fn writes(k: &Kubectl<'_>) {
         .fails("request is invalid");
     k.run(&["patch", "fg", "other", "-p", merge]).await.fails("application/merge-patch+json");
     k.run(&["label", "fg", "other", "color=blue"]).await.ok("labeled");
-    k.run(&["annotate", "fg", "other", "note=x"]).await.ok("annotated");
+    k.run(&["annotate", "fg", "other", "note=x"]).await.ok("annotate");
     k.run(&["get", "fg", "-l", "color=blue", "-o", "name"])
         .await
         .ok("failovergroup.stead.dev/other");

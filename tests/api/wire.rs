@@ -118,8 +118,8 @@ async fn openapi_names_every_kind_once_and_has_the_parameters_kubectl_looks_for(
     let index = get(&client, "/openapi/v3").await.is(200).json();
     let url = index["paths"]["apis/stead.dev/v1alpha1"]["serverRelativeURL"].as_str().unwrap();
     let three = get(&client, url).await.is(200).json();
-    let item = format!("/apis/stead.dev/v1alpha1/namespaces/{{namespace}}/failovergroups/{{name}}");
-    let patch = &three["paths"][&item]["patch"];
+    let item = "/apis/stead.dev/v1alpha1/namespaces/{namespace}/failovergroups/{name}";
+    let patch = &three["paths"][item]["patch"];
     let names: Vec<_> = patch["parameters"].as_array().unwrap().iter().collect();
     for wanted in ["fieldValidation", "dryRun"] {
         assert!(names.iter().any(|parameter| parameter["name"] == wanted), "{patch}");

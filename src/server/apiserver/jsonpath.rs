@@ -94,7 +94,7 @@ fn find<'a>(steps: &[Step], value: &'a Value) -> Option<&'a Value> {
             .as_array()?
             .iter()
             .filter(|item| {
-                let found = field.iter().fold(Some(*item), |at, name| at?.get(name));
+                let found = field.iter().try_fold(*item, |at, name| at.get(name));
                 let text = match found {
                     Some(Value::String(text)) => text.clone(),
                     Some(other) => other.to_string(),

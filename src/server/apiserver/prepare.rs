@@ -212,7 +212,7 @@ pub(super) fn settle_update(
     object: &mut Value,
     warnings: &mut Vec<String>,
 ) {
-    drop_status(object);
+    keep_status(kind, old, object);
     apply_defaults(kind, object);
     let changed = outside_metadata(old) != outside_metadata(object);
     let mut metadata = take_metadata(object);
@@ -298,6 +298,14 @@ fn keep_finalizer(metadata: &mut Map<String, Value>) -> bool {
 fn drop_status(object: &mut Value) {
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");
+    }
+}
+
+/// Puts back the status that is stored with an object; that of most kinds is only observed.
+pub(super) fn keep_status(kind: &Kind, old: &Value, object: &mut Value) {
+    drop_status(object);
+    if kind.kind == "Operation" && !old["status"].is_null() {
+        object["status"] = old["status"].clone();
     }
 }
 

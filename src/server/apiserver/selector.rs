@@ -52,8 +52,8 @@ impl Selector {
                 "unable to parse fieldSelector '{term}': it must be name=value or name!=value"
             ))
         })?;
-        let own = matches!(name, "metadata.name" | "metadata.namespace");
-        if !own && !(kind.kind == EVENT_KIND && is_event_field(name)) {
+        let of_event = kind.kind == EVENT_KIND && is_event_field(name);
+        if !matches!(name, "metadata.name" | "metadata.namespace") && !of_event {
             let known = if kind.kind == EVENT_KIND {
                 "metadata.name, metadata.namespace, involvedObject.*, reason, type"
             } else {
@@ -81,7 +81,7 @@ impl Selector {
         let labels = &object["metadata"]["labels"];
         self.labels.iter().all(|term| term.matches(labels))
             && self.fields.iter().all(|(path, equal, value)| {
-                let found = path.iter().fold(Some(object), |at, name| at?.get(name));
+                let found = path.iter().try_fold(object, |at, name| at.get(name));
                 (found.and_then(Value::as_str).unwrap_or_default() == value) == *equal
             })
     }

@@ -196,8 +196,8 @@ fn take_out(value: &mut Value, step: &Step, schema: &Value) {
             let keys = &schema["x-kubernetes-list-map-keys"];
             items.retain(|item| keys_of(item, keys) != *step);
         }
-        (Step::Item(text), Value::Array(items)) => {
-            items.retain(|item| item.to_string() != *text);
+        (Step::Item(_), Value::Array(items)) => {
+            items.retain(|item| Step::Item(item.to_string()) != *step);
         }
         _ => {}
     }

@@ -64,9 +64,8 @@ fn plan(kind: &Kind, name: &str, mut object: Value) -> Plan {
     metadata["deletionGracePeriodSeconds"] = 0.into();
     let generation = metadata["generation"].as_i64().unwrap_or(0) + 1;
     metadata["generation"] = generation.into();
-    if let Some(fields) = object.as_object_mut() {
-        fields.remove("status");
-    }
+    let old = object.clone();
+    super::super::prepare::keep_status(kind, &old, &mut object);
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.remove("resourceVersion");
     }
