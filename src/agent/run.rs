@@ -422,6 +422,7 @@ fn on_keeper_event(inbox: &Inbox, event: KeeperEvent) {
         }
         KeeperEvent::Keeper(Event::LeaseExpired) => {
             tracing::warn!("the lease has passed; the keeper has ended every service");
+            inbox.input(Input::ServicesEnded);
         }
         KeeperEvent::Keeper(Event::Terminating) => {
             tracing::warn!("the keeper was told to end; the agent ends with it");

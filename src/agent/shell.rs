@@ -243,6 +243,7 @@ impl Shell {
             | Input::Persisted { .. }
             | Input::ResourceFailed { .. }
             | Input::Keeper { .. }
+            | Input::ServicesEnded
             | Input::Write { .. }
             | Input::Retire => {}
         }

@@ -73,6 +73,8 @@ pub enum Input {
         /// Whether it does.
         present: bool,
     },
+    /// The keeper has ended every service: the lease that it held had passed.
+    ServicesEnded,
     /// Somebody wants the store changed.
     Write {
         /// Pairs the answer.

@@ -230,6 +230,7 @@ impl Engine {
                 self.monitors.on_script_done(self.now, id, exit_code);
             }
             Input::Keeper { present } => self.on_keeper(present),
+            Input::ServicesEnded => self.groups.probe_all(self.now),
             Input::Write { id, after, changes } => self.on_write(id, after, changes),
             Input::Retire => self.retired = true,
         }

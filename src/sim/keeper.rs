@@ -11,6 +11,8 @@ pub struct Keeper {
     pub lease: Option<Instant>,
     /// It is ending every service.
     pub killing: bool,
+    /// It ends them because the lease has passed: its agent is told.
+    pub passed: bool,
     /// Runs of agents that died unexpectedly: told to all peers once every service has ended.
     pub farewells: Vec<BootId>,
     /// It does not run.

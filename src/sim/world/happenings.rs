@@ -250,6 +250,7 @@ impl<N: Node> World<N> {
         if machine.keeper.expired(now) {
             let name = &machine.name;
             self.trace.milestone(self.now, 6, || format!("keeper of {name}: the lease is over"));
+            machine.keeper.passed = true;
             self.kill(server);
         } else {
             let at = machine.clock.when(until);
@@ -265,6 +266,13 @@ impl<N: Node> World<N> {
         machine.keeper.killing = false;
         self.services_end(server, "was ended by its keeper")?;
         self.send_farewells(server);
+        self.tell_passed(server)
+    }
+
+    fn tell_passed(&mut self, server: usize) -> Result<(), Violation> {
+        if std::mem::take(&mut self.machines[server].keeper.passed) {
+            return self.feed(server, Input::ServicesEnded);
+        }
         Ok(())
     }
 
@@ -371,8 +379,10 @@ impl<N: Node> World<N> {
         if machine.keeper.killing || machine.keeper.expired(now) {
             machine.keeper.lease = None;
             machine.keeper.killing = false;
+            machine.keeper.passed = true;
             self.services_end(server, "was ended by its keeper")?;
             self.send_farewells(server);
+            self.tell_passed(server)?;
         }
         self.check_active_once(server)?;
         for happening in held {
