@@ -5,7 +5,6 @@
 //! agent with it; the keeper ends the services.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,36 +21,31 @@ use super::inbox::{Outbox, Told};
 use super::keeper_client::KeeperClient;
 use super::state::writer::StateWriter;
 use super::telemetry::Counters;
-use super::transport::datagram::Refusal;
 use super::transport::frame::{self, Frame, KeptEvent};
 use super::transport::keys::KeyError;
-use super::transport::sessions::{Opened, Sessions};
-use super::transport::sockets::{BUFFER_LENGTH, Sockets};
+use super::transport::sessions::Sessions;
+use super::transport::sockets::Sockets;
 use super::transport::stream::Streams;
 use super::work::Work;
 use super::{power, publish};
 use crate::api::kinds::{Arbitration, ClusterSpec};
-use crate::api::names::{PathName, ServerName};
+use crate::api::names::ServerName;
 use crate::engine::Engine;
 use crate::engine::effect::{Change, Effect, Event, PowerAction, WriteError};
 use crate::engine::ids::{ActionId, BootId, Revision};
 use crate::engine::input::{Input, Verdict};
-use crate::engine::message::{Ended, Envelope, Message};
 use crate::engine::model::Objects;
 use crate::engine::time::{Instant, Now};
-use crate::keeper::protocol::Datagram;
 use crate::server::apiserver::Storage;
+
+mod network;
 
 /// Between two publications while something happens.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 /// Between two publications while nothing but heartbeats happens.
 const IDLE_PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
-/// Packets read from one socket before the next gets its turn.
-const PACKETS_MAX: usize = 64;
 /// Entries taken from the queue before sockets get their turn.
 const TOLD_MAX: usize = 256;
-/// Between two log lines about dropped packets.
-const REFUSALS_LOGGED: Duration = Duration::from_secs(60);
 
 /// Why the thread ended.
 #[derive(Debug, thiserror::Error)]
@@ -347,139 +341,6 @@ impl Shell {
         self.unpublished.push(event);
     }
 
-    fn stream(&self, to: &ServerName, bytes: Bytes) {
-        let counters = &self.counters;
-        let sent = self.streams.send(to, bytes);
-        Counters::count(if sent { &counters.streamed } else { &counters.overflowed });
-    }
-
-    fn send(
-        &mut self,
-        to: &ServerName,
-        to_boot: Option<BootId>,
-        path: Option<&PathName>,
-        message: Message,
-    ) {
-        let envelope = Envelope {
-            from: self.me.clone(),
-            boot: self.boot,
-            to: to.clone(),
-            to_boot,
-            message,
-        };
-        let bytes = match frame::encode(&Frame::Engine(Box::new(envelope))) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                tracing::error!(%to, %error, "a message was not sent");
-                return;
-            }
-        };
-        let Some(endpoint) = self.peers.borrow().get(to).cloned() else { return };
-        let names: Vec<PathName> = match path {
-            Some(path) => vec![path.clone()],
-            None => self.sockets.iter().map(|(path, _)| path.clone()).collect(),
-        };
-        for path in names {
-            let Some(address) = endpoint.heartbeat(&path) else { continue };
-            let Some(packet) = self.sessions.seal(to, &bytes) else {
-                self.stream(to, bytes.into());
-                return;
-            };
-            let sent = self.sockets.send(&path, address, &packet).is_ok();
-            let counters = &self.counters;
-            Counters::count(if sent { &counters.sent } else { &counters.send_failed });
-        }
-    }
-
-    fn read_sockets(&mut self, running: &mut Running) -> Result<(), ShellError> {
-        let mut packets = Vec::new();
-        let mut buffer = [0; BUFFER_LENGTH];
-        for (path, socket) in self.sockets.iter() {
-            for _ in 0..PACKETS_MAX {
-                match socket.recv_from(&mut buffer) {
-                    Ok((length, from)) => {
-                        packets.push((path.clone(), from, buffer[..length].to_vec()));
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    // What ICMP said about an earlier packet; the liveness rules notice.
-                    Err(_) => {}
-                }
-            }
-        }
-        for (path, from, mut packet) in packets {
-            let now = clock::boot_time()?;
-            match self.sessions.open(now, &mut packet) {
-                Ok(Opened::Frame { from, stream: _, frame }) => {
-                    Counters::count(&self.counters.received);
-                    self.on_frame(running, Some(path), from, frame)?;
-                }
-                Ok(Opened::Hello { from: peer, reply, proved }) => {
-                    if proved {
-                        tracing::info!(%peer, %path, "a peer's run was proved");
-                    }
-                    self.reply(&path, from, reply);
-                }
-                Ok(Opened::Unproved { from: peer, reply }) => {
-                    tracing::debug!(%peer, %path, "a peer's run is not proved yet");
-                    self.reply(&path, from, reply);
-                }
-                Err(refusal) => self.on_refusal(running, now, from, refusal),
-            }
-        }
-        Ok(())
-    }
-
-    fn reply(&self, path: &PathName, to: std::net::SocketAddr, reply: Option<Vec<u8>>) {
-        let Some(reply) = reply else { return };
-        let sent = self.sockets.send(path, to, &reply).is_ok();
-        Counters::count(if sent { &self.counters.sent } else { &self.counters.send_failed });
-    }
-
-    fn on_refusal(
-        &self,
-        running: &mut Running,
-        now: Instant,
-        from: std::net::SocketAddr,
-        refusal: Refusal,
-    ) {
-        self.counters.refuse(refusal);
-        running.refusals += 1;
-        let due = running.refusals_logged.is_none_or(|at| now.since(at) >= REFUSALS_LOGGED);
-        if due {
-            let count = running.refusals;
-            tracing::warn!(%from, %refusal, count, "packets were dropped");
-            running.refusals_logged = Some(now);
-            running.refusals = 0;
-        }
-    }
-
-    fn on_frame(
-        &mut self,
-        running: &mut Running,
-        path: Option<PathName>,
-        from: ServerName,
-        frame: Frame,
-    ) -> Result<(), ShellError> {
-        match frame {
-            // Nobody speaks for another: the one exception, the keeper, speaks as its server.
-            Frame::Engine(envelope) if envelope.from == from && envelope.to == self.me => {
-                let heartbeat = matches!(envelope.message, Message::Heartbeat(_));
-                running.changed |= !heartbeat && !is_routine(&envelope.message);
-                self.step(running, Input::Received { path, envelope })
-            }
-            Frame::Event(event) if event.event.server == from => {
-                running.changed = true;
-                self.keep(*event);
-                Ok(())
-            }
-            Frame::Engine(_) | Frame::Event(_) => {
-                tracing::warn!(%from, "a message that is not its sender's own was dropped");
-                Ok(())
-            }
-            Frame::Hello(_) | Frame::KeepAlive => Ok(()),
-        }
-    }
-
     /// Takes in who the servers are and where, from the store, or from `agent.yaml` before that.
     fn adopt_cluster(&mut self, running: &mut Running) -> Result<(), ShellError> {
         let durable = self.engine.durable();
@@ -497,38 +358,6 @@ impl Shell {
         self.streams.set_peers(&found);
         self.peers.send_replace(found);
         self.give_farewell()
-    }
-
-    /// Gives the keeper what it says to the others when this run is over.
-    fn give_farewell(&self) -> Result<(), ShellError> {
-        let (me, boot) = (&self.me, self.boot);
-        let copies = u64::try_from(self.sockets.iter().count()).unwrap_or(0);
-        let packets = self.sessions.seal_farewell(copies, |to| {
-            let envelope = Envelope {
-                from: me.clone(),
-                boot,
-                to: to.clone(),
-                to_boot: None,
-                message: Message::Ended(Ended { boot }),
-            };
-            frame::encode(&Frame::Engine(Box::new(envelope))).unwrap_or_default()
-        })?;
-        let peers = self.peers.borrow();
-        let mut datagrams = Vec::new();
-        for (peer, copies) in packets {
-            let Some(endpoint) = peers.get(&peer) else { continue };
-            for ((path, socket), bytes) in self.sockets.iter().zip(copies) {
-                let (Ok(source), Some(destination)) =
-                    (socket.local_addr(), endpoint.heartbeat(path))
-                else {
-                    continue;
-                };
-                datagrams.push(Datagram { source, destination, bytes });
-            }
-        }
-        drop(peers);
-        self.keeper.farewell(datagrams);
-        Ok(())
     }
 
     fn publish_when_due(&mut self, running: &mut Running) -> Result<(), ShellError> {
@@ -552,26 +381,6 @@ impl Shell {
 fn publication_due(running: &Running) -> Instant {
     let interval = if running.changed { PUBLISH_INTERVAL } else { IDLE_PUBLISH_INTERVAL };
     running.published.map_or(Instant(0), |last| last + interval)
-}
-
-/// Whether a message comes all the time and mostly changes nothing that is shown.
-fn is_routine(message: &Message) -> bool {
-    match message {
-        Message::Renew(renew) => renew.orders.is_empty(),
-        Message::Ack(_) => true,
-        Message::Heartbeat(_)
-        | Message::PreVote(_)
-        | Message::PreVoteReply(_)
-        | Message::Propose(_)
-        | Message::Promise(_)
-        | Message::Nack(_)
-        | Message::StoreAppend(_)
-        | Message::StoreSnapshot(_)
-        | Message::StoreAppended(_)
-        | Message::StoreFetch(_)
-        | Message::Report(_)
-        | Message::Ended(_) => false,
-    }
 }
 
 fn arbitration(running: &Running) -> Option<Arbitration> {

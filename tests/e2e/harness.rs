@@ -22,11 +22,11 @@ static NETWORKS: AtomicU32 = AtomicU32::new(0);
 
 /// Three servers.
 pub struct Cluster {
-    /// Removed with the cluster.
-    pub folder: tempfile::TempDir,
     /// The servers.
     pub servers: Vec<Server>,
     kubeconfig: PathBuf,
+    /// Removed with the cluster.
+    _folder: tempfile::TempDir,
 }
 
 /// One server: a keeper and an agent.
@@ -116,7 +116,7 @@ impl Cluster {
                 Server { root: out.join(&name), name, keeper: None, agent: None }
             })
             .collect();
-        Self { kubeconfig: out.join("admin.kubeconfig"), servers, folder }
+        Self { kubeconfig: out.join("admin.kubeconfig"), servers, _folder: folder }
     }
 
     /// The same, every server started.
