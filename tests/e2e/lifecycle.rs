@@ -91,8 +91,9 @@ fn a_lost_server_is_taken_over_from_and_a_restarted_cluster_remembers() {
     keeper.signal(Signal::SIGKILL);
     agent.signal(Signal::SIGKILL);
     drop((keeper, agent));
-    cluster.online_where("web", |now| now != first);
-    let label = cluster.kubectl(&["label", "failovergroup", "web", "test=kept"]);
+    let second = cluster.online_where("web", |now| now != first);
+    let context = format!("--context=test-{second}");
+    let label = cluster.kubectl(&[&context, "label", "failovergroup", "web", "test=kept"]);
     assert!(label.status.success(), "{}", String::from_utf8_lossy(&label.stderr));
     for server in &mut cluster.servers {
         server.agent = None;
