@@ -207,11 +207,10 @@ fn monitor_types() -> String {
             .iter()
             .map(|(_, spec)| {
                 let value = setting.split('.').fold(spec, |value, name| &value[name]);
-                match value {
-                    Value::Null => "–".to_owned(),
-                    Value::String(text) => format!("`{text}`"),
-                    other => format!("`{other}`"),
+                if value.is_null() {
+                    return "–".to_owned();
                 }
+                format!("`{}`", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
             })
             .collect();
         text.push_str(&format!("| `{setting}` | {} |\n", cells.join(" | ")));

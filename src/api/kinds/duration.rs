@@ -124,7 +124,7 @@ impl fmt::Display for Duration {
 
 fn parts(minutes: u64, seconds: u64) -> String {
     // Up to here people say seconds: the default of a monitor's time-out is 120s, not 2m.
-    let minutes_shown = minutes >= 60 || (minutes > 0 && seconds == 0 && minutes % 5 == 0);
+    let minutes_shown = minutes >= 60 || (minutes > 0 && seconds == 0 && minutes.is_multiple_of(5));
     if !minutes_shown {
         let total = minutes * 60 + seconds;
         return if total == 0 { String::new() } else { format!("{total}s") };

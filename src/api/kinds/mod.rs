@@ -1,5 +1,8 @@
 //! The kinds: Cluster, Server, FailoverGroup, Resource, Monitor, Operation.
 
+// Printer columns are arguments of one attribute that have parts in common, no duplicates.
+#![allow(clippy::duplicated_attributes)]
+
 mod cluster;
 mod conditions;
 mod duration;

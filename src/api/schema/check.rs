@@ -116,10 +116,8 @@ fn check_root(schema: &Value, object: &Value, problems: &mut Vec<Problem>) {
     for part in ["spec", "status"] {
         match members.get(part).filter(|value| !value.is_null()) {
             Some(value) => check_value(&schema["properties"][part], part, value, problems),
-            None if part == "spec" => {
-                if schema["properties"]["spec"]["required"].is_array() {
-                    problems.push(Problem::error("MissingField", "spec", "is missing"));
-                }
+            None if part == "spec" && schema["properties"]["spec"]["required"].is_array() => {
+                problems.push(Problem::error("MissingField", "spec", "is missing"));
             }
             None => {}
         }

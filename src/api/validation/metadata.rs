@@ -41,7 +41,7 @@ fn check_name(metadata: &Value, problems: &mut Vec<Problem>) {
             }
             problems.push(Problem::error("InvalidName", field, message).found(&metadata["name"]));
         }
-        other => {
+        other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
             let message = "is not a string: put it in quotes";
             problems.push(Problem::error("WrongType", field, message).found(other));
         }

@@ -147,9 +147,8 @@ fn ours(definition: &CustomResourceDefinition) -> Option<Kind> {
         priority: column.priority.unwrap_or_default(),
         path: column.json_path,
     });
-    let schema = version.schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref());
-    let mut schema =
-        schema.and_then(|schema| serde_json::to_value(schema).ok()).unwrap_or_default();
+    // As in the definition, and with the change class of each field.
+    let mut schema = api::schema::schema(&names.kind).cloned().unwrap_or_default();
     schema["properties"]["metadata"] = metadata_schema();
     Some(Kind {
         group: api::GROUP,
