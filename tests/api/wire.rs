@@ -327,7 +327,7 @@ async fn names_are_generated_and_everything_wrong_is_said_at_once() {
     wrong["metadata"]["labels"] = json!({"number": 7});
     let status = post(&client, &path, &wrong).await.fails(422, "Invalid", "spec.startup").json();
     let causes = status["details"]["causes"].as_array().unwrap();
-    for field in ["metadata.name", "metadata.labels[number]", "spec.startup", "spec.servers"] {
+    for field in ["metadata.name", "metadata.labels.number", "spec.startup", "spec.servers"] {
         assert!(causes.iter().any(|cause| cause["field"] == field), "{field}: {status}");
     }
     let mut typo = group("typo");

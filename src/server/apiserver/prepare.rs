@@ -9,16 +9,11 @@ use super::failure::Failure;
 use super::kinds::Kind;
 use super::query::Query;
 use crate::api;
-use crate::api::problem::Problem;
 
 /// Characters that a generated name ends in: none that make words or look alike.
 const NAME_ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 /// Characters added to `generateName`.
 const NAME_SUFFIX: usize = 5;
-/// Longest name.
-const NAME_MAX: usize = 253;
-/// Longest annotations together, as in Kubernetes.
-const ANNOTATIONS_MAX: usize = 256 << 10;
 
 /// What becomes of fields that the kind does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,10 +63,15 @@ pub(super) fn check_type(kind: &Kind, object: &Value) -> Result<(), Failure> {
             kind.kind
         )));
     }
-    if object["metadata"].is_null() || object["metadata"].is_object() {
+    if !object["metadata"].is_null() && !object["metadata"].is_object() {
+        return Err(Failure::bad_request("metadata must be an object"));
+    }
+    let finalizers = &object["metadata"]["finalizers"];
+    let strings = finalizers.as_array().is_some_and(|list| list.iter().all(Value::is_string));
+    if finalizers.is_null() || strings {
         return Ok(());
     }
-    Err(Failure::bad_request("metadata must be an object"))
+    Err(Failure::bad_request("metadata.finalizers must be a list of strings"))
 }
 
 /// Checks the namespace of an object against that of the path, and sets it.
@@ -130,60 +130,6 @@ pub(super) fn name(object: &Value) -> Result<String, Failure> {
         Some(beginning) => Ok(format!("{beginning}{}", random_suffix())),
         None => Err(Failure::bad_request("metadata.name or metadata.generateName is required")),
     }
-}
-
-/// What is wrong with the metadata.
-pub(super) fn check_metadata(object: &Value) -> Vec<Problem> {
-    let metadata = &object["metadata"];
-    let mut problems = Vec::new();
-    let name = metadata["name"].as_str().unwrap_or_default();
-    if !is_name(name) {
-        let what = format!(
-            "a name must consist of lower case letters, digits, '-' and '.', begin and end with a \
-             letter or digit, and have at most {NAME_MAX} characters"
-        );
-        let problem = Problem::error("InvalidName", "metadata.name", what);
-        problems.push(problem.found(&metadata["name"]));
-    }
-    for field in ["labels", "annotations"] {
-        let path = format!("metadata.{field}");
-        match &metadata[field] {
-            Value::Null => {}
-            Value::Object(entries) => {
-                for (name, value) in entries.iter().filter(|(_, value)| !value.is_string()) {
-                    let path = format!("{path}[{name}]");
-                    let problem = Problem::error("InvalidMetadata", path, "must be a string");
-                    problems.push(problem.found(value));
-                }
-            }
-            other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-                let what = "must be an object of strings";
-                problems.push(Problem::error("InvalidMetadata", path, what).found(other));
-            }
-        }
-    }
-    if metadata["annotations"].to_string().len() > ANNOTATIONS_MAX {
-        let what = format!("must have at most {ANNOTATIONS_MAX} bytes");
-        problems.push(Problem::error("InvalidMetadata", "metadata.annotations", what));
-    }
-    let finalizers = &metadata["finalizers"];
-    let strings = finalizers.as_array().is_some_and(|list| list.iter().all(Value::is_string));
-    if !finalizers.is_null() && !strings {
-        let what = "must be a list of strings";
-        let problem = Problem::error("InvalidMetadata", "metadata.finalizers", what);
-        problems.push(problem.found(finalizers));
-    }
-    problems
-}
-
-fn is_name(name: &str) -> bool {
-    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    name.len() <= NAME_MAX
-        && name.split('.').all(|part| {
-            part.starts_with(edge)
-                && part.ends_with(edge)
-                && part.chars().all(|c| edge(c) || c == '-')
-        })
 }
 
 /// Sets what the server sets in a new object.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{derived, event};
+use crate::api::catalogue::{self, Language};
 use crate::api::kinds::ClusterSpec;
 use crate::api::names::ServerName;
 use crate::engine::effect::{Change, Event};
@@ -525,7 +526,7 @@ fn default_status(key: &ObjectKey, value: &Value) -> Option<Value> {
             "type": "Ready",
             "status": "Unknown",
             "reason": "NotObserved",
-            "message": "the leader has not looked at it yet",
+            "message": catalogue::render("NotObserved", &[], Language::English),
             "lastTransitionTime": since,
         }],
     }))

@@ -208,20 +208,22 @@ impl Writes {
         if object.to_string().len() > OBJECT_MAX {
             return Err(Failure::too_large(OBJECT_MAX));
         }
-        let mut problems = super::prepare::check_metadata(object);
-        if let Some(old) = old {
-            let restarts = api::schema::restart_fields(&kind.kind, &old.value(), object);
-            warnings.extend(restarts.iter().map(|field| {
-                format!("{field}: what is active keeps the former value until it is restarted")
-            }));
-        }
-        let stored: Vec<Value> = self
+        let mut stored: Vec<Value> = self
             .storage
             .stored()
             .into_iter()
             .filter_map(|(_, text)| serde_json::from_str(&text).ok())
             .collect();
-        problems.extend(api::validation::validate_write(&stored, object));
+        // The rules about changes look at the status of operations, which is not always stored.
+        let same = |other: &Value| {
+            other["kind"] == kind.kind.as_str() && other["metadata"]["name"] == name
+        };
+        if let Some(old) = old.filter(|old| old.stored.is_some())
+            && let Some(known) = stored.iter_mut().find(|other| same(other))
+        {
+            *known = old.value();
+        }
+        let problems = api::validation::validate_write(&stored, object);
         let own = |problem: &Problem| {
             problem.kind.is_empty() || (problem.kind == kind.kind && problem.name == name)
         };
