@@ -43,3 +43,6 @@ pub use identity::{ADMINS, Identity, OPERATORS, SERVERS, VIEWERS};
 pub use listen::{ApiOptions, ApiServer, ApiTls, ListenError};
 pub use storage::{Leadership, PastEvent, Storage, Update};
 pub use writer::Writer;
+
+#[cfg(test)]
+mod tests;

@@ -235,6 +235,11 @@ pub(super) fn ownable(object: &Value) -> Value {
             matches!(name.as_str(), "labels" | "annotations" | "finalizers" | "ownerReferences")
         });
     }
+    if object["metadata"].as_object().is_none_or(Map::is_empty)
+        && let Some(fields) = object.as_object_mut()
+    {
+        fields.remove("metadata");
+    }
     object
 }
 

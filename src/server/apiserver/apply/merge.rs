@@ -75,7 +75,13 @@ fn differing(
     ) {
         let wanted_children = children(wanted, schema);
         if wanted_children.is_empty() && !steps.is_empty() {
-            if wanted != live {
+            // An empty structure changes nothing of one that is there.
+            let adds_nothing = match shape(wanted, schema) {
+                Shape::Fields(_) => live.is_object(),
+                Shape::Map { .. } | Shape::Set => live.is_array(),
+                Shape::Whole => false,
+            };
+            if wanted != live && !adds_nothing {
                 found(path, steps);
             }
             return;

@@ -7,3 +7,6 @@ mod merge;
 pub(super) use fields::metadata_schema;
 pub(super) use managed::{Managers, Operation};
 pub(super) use merge::apply;
+
+#[cfg(test)]
+mod tests;
