@@ -46,19 +46,6 @@ pub const ENTRIES: &[Entry] = &[
         ["Nothing.", "対処は不要です。"],
     ),
     entry(
-        "ServerUnknown",
-        Warning,
-        ["nothing is known of {server} yet", "{server} の状態はまだ不明です"],
-        [
-            "The server has not been heard since this agent started, or no server leads.",
-            "このエージェントの起動後まだ応答がないか、リーダーがいません。",
-        ],
-        [
-            "Wait a moment; where it stays so, start the server's agent and look at the paths.",
-            "しばらく待ち、続く場合はエージェントの起動と経路を確認してください。",
-        ],
-    ),
-    entry(
         "ServerOut",
         Warning,
         ["{server} is kept out: {message}", "{server} は除外されています: {message}"],
@@ -69,29 +56,6 @@ pub const ENTRIES: &[Entry] = &[
         [
             "Find out why it failed, repair it, then: stead server return SERVER.",
             "障害の原因を取り除いてから stead server return SERVER を実行してください。",
-        ],
-    ),
-    entry(
-        "ServerReturned",
-        Information,
-        ["{server} takes part again", "{server} が復帰しました"],
-        [
-            "A person returned the server, or returnPolicy: Automatic did.",
-            "手動、または returnPolicy: Automatic によって復帰しました。",
-        ],
-        ["Nothing.", "対処は不要です。"],
-    ),
-    entry(
-        "ServerDetached",
-        Information,
-        ["{server} was detached", "{server} を切り離しました"],
-        [
-            "An operation moved everything away from the server; nothing starts there.",
-            "操作により全グループが移動し、このサーバーでは何も起動しません。",
-        ],
-        [
-            "When the work on it is done: stead server return SERVER.",
-            "作業が終わったら stead server return SERVER を実行してください。",
         ],
     ),
     entry(
@@ -296,22 +260,6 @@ pub const ENTRIES: &[Entry] = &[
         [
             "Look at the paths of this server and at the other servers.",
             "このサーバーの経路と、他のサーバーを確認してください。",
-        ],
-    ),
-    entry(
-        "Isolated",
-        Error,
-        [
-            "{server} is isolated: it ends every service ({message})",
-            "{server} は孤立しました: 全サービスを終了します ({message})",
-        ],
-        [
-            "The server has no authority any more, so that others may take over.",
-            "サーバーは権限を失い、他のサーバーが引き継げる状態になりました。",
-        ],
-        [
-            "Repair the paths; then: stead server return SERVER.",
-            "経路を修復し、stead server return SERVER を実行してください。",
         ],
     ),
     entry(

@@ -49,16 +49,6 @@ pub const ENTRIES: &[Entry] = &[
         ["Nothing.", "対処は不要です。"],
     ),
     entry(
-        "GroupDegraded",
-        Warning,
-        ["{group} is active in part: {message}", "{group} は一部のみ活性です: {message}"],
-        ["A resource failed and is not recovered.", "リソースの異常が回復していません。"],
-        [
-            "stead why GROUP names the resource and the reason.",
-            "stead why GROUP で対象と理由を確認してください。",
-        ],
-    ),
-    entry(
         "GroupStopping",
         Information,
         ["{group} is being deactivated", "{group} を非活性化しています"],
@@ -108,19 +98,6 @@ pub const ENTRIES: &[Entry] = &[
         [
             "stead why GROUP names the resource and the reason; repair it and start the group.",
             "stead why GROUP で原因を確認し、修復してから起動してください。",
-        ],
-    ),
-    entry(
-        "GroupUnknown",
-        Warning,
-        ["nobody can tell whether {group} is active", "{group} の状態は不明です"],
-        [
-            "A server that may run it is not heard, or no server leads.",
-            "動作している可能性のあるサーバーの応答がないか、リーダーがいません。",
-        ],
-        [
-            "Wait for the takeover wait, or look at the lost server.",
-            "引き継ぎの待ち時間を待つか、見失ったサーバーを確認してください。",
         ],
     ),
     entry(
@@ -287,22 +264,6 @@ pub const ENTRIES: &[Entry] = &[
         ],
     ),
     entry(
-        "DeactivationTimedOut",
-        Error,
-        [
-            "{resource} was not inactive within its time-out",
-            "{resource} は制限時間内に非活性化しませんでした",
-        ],
-        [
-            "A stop script hangs, or takes longer than spec.deactivation.timeout.",
-            "停止スクリプトの停滞、または spec.deactivation.timeout の不足です。",
-        ],
-        [
-            "Look at the script; raise spec.deactivation.timeout where it is only slow.",
-            "スクリプトを確認し、遅いだけなら spec.deactivation.timeout を延ばしてください。",
-        ],
-    ),
-    entry(
         "DeactivationGivenUp",
         Error,
         [
@@ -370,19 +331,6 @@ pub const ENTRIES: &[Entry] = &[
         [
             "Find that machine and take the address from it, or choose another.",
             "そのマシンのアドレスを変更するか、別のアドレスを使ってください。",
-        ],
-    ),
-    entry(
-        "CommandFailed",
-        Error,
-        ["the command failed: {message}", "コマンドが失敗しました: {message}"],
-        [
-            "The command ended with another exit code than 0, or could not be run.",
-            "コマンドが 0 以外で終了したか、実行できませんでした。",
-        ],
-        [
-            "Run it by hand on that server and read what it prints.",
-            "そのサーバーで手動実行し、出力を確認してください。",
         ],
     ),
 ];

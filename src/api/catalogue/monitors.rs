@@ -49,22 +49,6 @@ pub const ENTRIES: &[Entry] = &[
         ],
     ),
     entry(
-        "MonitorTimedOut",
-        Warning,
-        [
-            "a check of {monitor} on {server} gave no answer in time",
-            "{server} での {monitor} の監視が時間内に応答しません",
-        ],
-        [
-            "What is checked hangs, or spec.timeout is too short.",
-            "監視対象の停滞、または spec.timeout の不足です。",
-        ],
-        [
-            "Look at the target; spec.onTimeout says what this counts as.",
-            "対象を確認してください。扱いは spec.onTimeout で決まります。",
-        ],
-    ),
-    entry(
         "MonitorUnknown",
         Warning,
         [
@@ -86,16 +70,6 @@ pub const ENTRIES: &[Entry] = &[
             "spec.suspended が true か、対象リソースが非活性です。",
         ],
         ["Nothing.", "対処は不要です。"],
-    ),
-    entry(
-        "RecoveryScriptRun",
-        Warning,
-        [
-            "{monitor} runs its recovery script on {server}",
-            "{monitor} が {server} で復旧スクリプトを実行します",
-        ],
-        ["The first rung of its ladder (scriptRuns).", "復旧の最初の段階 (scriptRuns) です。"],
-        ["Nothing, if it helps.", "回復すれば対処は不要です。"],
     ),
     entry(
         "RecoveryScriptStarted",

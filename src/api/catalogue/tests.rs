@@ -133,3 +133,20 @@ fn every_id_that_the_sources_name_is_in_the_catalogue() {
     }
     assert!(missing.is_empty(), "not in the catalogue: {missing:#?}");
 }
+
+#[test]
+fn every_id_of_the_catalogue_is_said_somewhere() {
+    let mut found = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    let texts: Vec<String> = found
+        .iter()
+        .filter(|path| !path.to_string_lossy().contains("api/catalogue"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    for entry in entries() {
+        // A rule's message begins with its id and a colon.
+        let said = [format!("\"{}\"", entry.id), format!("\"{}: ", entry.id)];
+        let is_said = texts.iter().any(|text| said.iter().any(|id| text.contains(id)));
+        assert!(is_said, "nobody says {}", entry.id);
+    }
+}
