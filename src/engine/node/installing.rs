@@ -13,7 +13,7 @@ use crate::engine::input::Verdict;
 use crate::engine::membership::lead::{Absent, Lead};
 use crate::engine::membership::proposal::{ArbiterStep, Proposal};
 use crate::engine::membership::view::View;
-use crate::engine::message::{Held, Message, Promise, SelfFence, StoreFetch};
+use crate::engine::message::{GroupPhase, Held, Message, Promise, SelfFence, StoreFetch};
 use crate::engine::model::Arbiter;
 use crate::engine::placement::{GroupFacts, Holder};
 use crate::engine::time::Instant;
@@ -285,15 +285,21 @@ impl Leadership {
         let names: BTreeSet<GroupName> = model.groups.keys().chain(held.keys()).cloned().collect();
         for name in names {
             let mut holders = held.remove(&name).unwrap_or_default();
-            holders.sort_by_key(|(server, _)| model.priority(server));
+            // Whoever may still be ending what an earlier order began is no better a holder than
+            // whoever runs it now, and the latest order says who that is.
+            holders.sort_by_cached_key(|(server, state)| {
+                let ending =
+                    matches!(state.phase, GroupPhase::Stopping | GroupPhase::StopFailed { .. });
+                (ending, std::cmp::Reverse(state.order.clone()), model.priority(server))
+            });
             let mut holders = holders.into_iter();
             let holder = match holders.next() {
                 Some((server, state)) => adopted(server, state),
                 None if free => Holder::Free,
                 None => Holder::Unknown,
             };
-            for (server, state) in holders {
-                self.surplus.insert((name.clone(), server), state.order);
+            for (server, _) in holders {
+                self.surplus.insert((name.clone(), server), None);
             }
             self.groups.entry(name).or_insert_with(GroupFacts::unknown).holder = holder;
         }

@@ -22,7 +22,8 @@ pub(super) struct Leadership {
     /// Every group of the spec, and every group that somebody holds.
     pub groups: BTreeMap<GroupName, GroupFacts>,
     /// Groups held twice after a non-exclusive arbiter: the copies that are to end.
-    pub surplus: BTreeMap<(GroupName, ServerName), GrantId>,
+    /// With the order that ends each, once it was given. The group starts nowhere before.
+    pub surplus: BTreeMap<(GroupName, ServerName), Option<GrantId>>,
     /// Orders that their server has not yet answered.
     pub orders: BTreeMap<ServerName, BTreeMap<GroupName, Order>>,
     /// Since when each server can be given groups.

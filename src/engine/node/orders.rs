@@ -171,6 +171,8 @@ impl Engine {
         leadership.report = report;
         for decision in decisions {
             match decision {
+                // Another copy is still being ended: placement is asked again when it has.
+                Decision::Run { group, .. } if self.has_surplus(&group) => {}
                 Decision::Run { group, server, reason, previous } => {
                     self.order_run(group, server, reason, previous);
                 }
@@ -308,9 +310,7 @@ impl Engine {
         let pending: Vec<(GroupName, ServerName)> = leadership
             .surplus
             .iter()
-            .filter(|((group, server), _)| {
-                leadership.orders.get(server).is_none_or(|orders| !orders.contains_key(group))
-            })
+            .filter(|(_, order)| order.is_none())
             .map(|(key, _)| key.clone())
             .collect();
         for (group, server) in pending {
@@ -318,7 +318,7 @@ impl Engine {
                 return;
             };
             let id = leadership.next_order();
-            leadership.surplus.insert((group.clone(), server.clone()), id.clone());
+            leadership.surplus.insert((group.clone(), server.clone()), Some(id.clone()));
             let parameters = [("group", group.as_str()), ("server", server.as_str())];
             self.event("FailoverGroup", group.as_str(), "DualActivation", &parameters, &[]);
             let reason = OrderReason::Adopted;
@@ -326,6 +326,12 @@ impl Engine {
             self.give(server, order);
         }
         self.flush_orders();
+    }
+
+    fn has_surplus(&self, group: &GroupName) -> bool {
+        self.leadership
+            .as_ref()
+            .is_some_and(|leadership| leadership.surplus.keys().any(|(name, _)| name == group))
     }
 
     fn give(&mut self, server: ServerName, order: Order) {
@@ -405,8 +411,9 @@ impl Engine {
                 orders.remove(group);
             }
         let key = (group.clone(), from.clone());
-        if let Some(id) = leadership.surplus.get(&key) {
-            if held.order >= *id && held.phase == GroupPhase::Stopped {
+        if let Some(order) = leadership.surplus.get(&key) {
+            let ended = order.as_ref().is_some_and(|id| held.order >= *id);
+            if ended && held.phase == GroupPhase::Stopped {
                 leadership.surplus.remove(&key);
                 leadership.dirty = true;
             }
@@ -506,7 +513,7 @@ impl Leadership {
         self.dirty = true;
         match &facts.holder {
             Holder::Held { .. } => {
-                self.surplus.insert((group.clone(), from.clone()), held.order.clone());
+                self.surplus.insert((group.clone(), from.clone()), None);
             }
             // Found by a probe after the report was taken.
             Holder::Free | Holder::Unknown => {
