@@ -8,6 +8,6 @@ if [ "$(id -u)" != 0 ]; then
 fi
 bash scripts/setup.sh &
 setup=$!
-cargo build --quiet --bin stead --example demo
+cargo build --quiet --bin stead --example demo --example web
 wait "$setup"
 exec "${CARGO_TARGET_DIR:-target}/debug/examples/demo" "$@"

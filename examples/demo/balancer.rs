@@ -88,7 +88,8 @@ mod tests {
     #[tokio::test]
     async fn the_client_is_served_by_whoever_has_the_probe_port_open() -> Result<()> {
         let mut lab = Lab::new("test-balancer")?;
-        let port = |number| Port { network: "lan1".into(), address: format!("10.77.0.{number}/24") };
+        let port =
+            |number| Port { network: "lan1".into(), address: format!("10.77.0.{number}/24") };
         let mut backends = Vec::new();
         for number in 1..=2 {
             let name = format!("vm{number}");

@@ -155,5 +155,37 @@ async fn ask(port: u16) -> Result<web::Answer> {
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await?;
-    web::Answer::parse(&text).context("the balancer had nobody to ask")
+    read_answer(&text).context("the balancer had nobody to ask")
+}
+
+/// Reads a whole HTTP answer of the application.
+fn read_answer(text: &str) -> Option<web::Answer> {
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    if head.split(' ').nth(1)? != "200" {
+        return None;
+    }
+    let words: Vec<&str> = body.split_whitespace().collect();
+    let [server, "started", started, "listening", listening] = words.as_slice() else {
+        return None;
+    };
+    Some(web::Answer {
+        server: (*server).to_owned(),
+        started: Instant(started.parse().ok()?),
+        listening: Instant(listening.parse().ok()?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_as_it_was_written() {
+        let answer =
+            web::Answer { server: "vm1".into(), started: Instant(1), listening: Instant(2) };
+        let text = format!("HTTP/1.1 200 OK\r\nx: y\r\n\r\n{}", answer.body());
+        assert_eq!(read_answer(&text), Some(answer));
+        assert_eq!(read_answer("HTTP/1.1 503 No\r\n\r\nvm1 started 1 listening 2"), None);
+        assert_eq!(read_answer(""), None);
+    }
 }

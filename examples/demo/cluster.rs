@@ -52,7 +52,7 @@ struct Services {
 
 impl Cluster {
     /// Makes the machines, and starts the cluster on them.
-    pub async fn start(name: &str, stead: &Path, manifests: &Path) -> Result<Self> {
+    pub async fn start(name: &str, stead: &Path, web: &Path, manifests: &Path) -> Result<Self> {
         let manifest = Manifest::read(manifests)?;
         let mut lab = Lab::new(name)?;
         let made = lab.folder().join("init");
@@ -65,7 +65,7 @@ impl Cluster {
         )?;
         let programs = lab.folder().join("programs");
         fs::create_dir_all(&programs)?;
-        std::os::unix::fs::symlink(std::env::current_exe()?, programs.join("web"))?;
+        std::os::unix::fs::symlink(web, programs.join("web"))?;
         for server in &manifest.servers {
             let disk = lab.folder().join(&server.name);
             fs::rename(made.join(&server.name), &disk)

@@ -60,15 +60,6 @@ struct Arguments {
     stead: Option<PathBuf>,
 }
 
-/// The application of the demo, where this program is called `web`.
-#[derive(Debug, Parser)]
-#[command(name = "web")]
-struct WebArguments {
-    /// Address and port.
-    #[arg(long)]
-    listen: String,
-}
-
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,10 +71,6 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
-    if called.file_name().is_some_and(|name| name == "web") {
-        return web::serve(&WebArguments::parse().listen);
-    }
     let arguments = Arguments::parse();
     if arguments.stop {
         return Lab::clear(LAB);
@@ -104,11 +91,14 @@ fn run() -> Result<()> {
 async fn demo(arguments: &Arguments) -> Result<()> {
     let stead = match &arguments.stead {
         Some(stead) => stead.clone(),
-        None => sibling("stead")?,
+        None => built("stead")?,
     };
-    ensure!(stead.exists(), "{} is not there: cargo build makes it", stead.display());
+    let web = built("examples/web")?;
+    for program in [&stead, &web] {
+        ensure!(program.exists(), "{} is not there: scripts/demo.sh builds it", program.display());
+    }
     println!("starting three servers with {}", arguments.manifests.display());
-    let cluster = Cluster::start(LAB, &stead, &arguments.manifests).await?;
+    let cluster = Cluster::start(LAB, &stead, &web, &arguments.manifests).await?;
     let mut stage = Stage::new(cluster).await?;
     stage.cluster().apply().await?;
 
@@ -219,8 +209,8 @@ make demo ARGS=--stop ends it",
     );
 }
 
-/// A program that was built into the folder above this one's.
-fn sibling(name: &str) -> Result<PathBuf> {
+/// A program that was built with this one.
+fn built(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folder = own.ancestors().nth(2).context("this program lies in a target folder")?;
     Ok(folder.join(name))
