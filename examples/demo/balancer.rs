@@ -61,17 +61,16 @@ listen application
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
     use std::thread;
     use std::time::Duration;
 
     use stead::agent::clock::boot_time;
-    use stead::engine::time::Instant;
 
     use super::*;
     use crate::client::Client;
     use crate::lab::{self, Lab, Port};
-    use crate::web::{self, Answer};
 
     const LIMIT: Duration = Duration::from_secs(10);
 
@@ -94,10 +93,14 @@ mod tests {
         for number in 1..=2 {
             let name = format!("vm{number}");
             lab.start(&name, &[port(number)])?;
-            let answer =
-                Answer { server: name.clone(), started: Instant(1), listening: Instant(2) };
             let listener = listen(&lab, &name, 8080)?;
-            thread::spawn(move || web::serve_on(&listener, &answer));
+            let body = format!("HTTP/1.0 200 OK\r\n\r\n{name} started 1 listening 2");
+            thread::spawn(move || {
+                for mut stream in listener.incoming().flatten() {
+                    let _ = stream.read(&mut [0; 64]);
+                    let _ = stream.write_all(body.as_bytes());
+                }
+            });
             backends.push(Backend { name, address: format!("10.77.0.{number}") });
         }
         lab.start("client", &[port(9)])?;

@@ -14,12 +14,22 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::lab;
-use crate::web;
 
 /// Between two connections.
 const PERIOD: Duration = Duration::from_millis(10);
 /// A connection without an answer in this time is a failure.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the application answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The machine it runs on.
+    pub server: String,
+    /// When its process began.
+    pub started: Instant,
+    /// When it could answer.
+    pub listening: Instant,
+}
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +37,7 @@ pub struct Success {
     /// When it was complete.
     pub at: Instant,
     /// Who answered.
-    pub answer: web::Answer,
+    pub answer: Answer,
 }
 
 /// A gap between two answers.
@@ -150,7 +160,7 @@ async fn poll(
     }
 }
 
-async fn ask(port: u16) -> Result<web::Answer> {
+async fn ask(port: u16) -> Result<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
     let mut text = String::new();
@@ -159,7 +169,7 @@ async fn ask(port: u16) -> Result<web::Answer> {
 }
 
 /// Reads a whole HTTP answer of the application.
-fn read_answer(text: &str) -> Option<web::Answer> {
+fn read_answer(text: &str) -> Option<Answer> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     if head.split(' ').nth(1)? != "200" {
         return None;
@@ -168,7 +178,7 @@ fn read_answer(text: &str) -> Option<web::Answer> {
     let [server, "started", started, "listening", listening] = words.as_slice() else {
         return None;
     };
-    Some(web::Answer {
+    Some(Answer {
         server: (*server).to_owned(),
         started: Instant(started.parse().ok()?),
         listening: Instant(listening.parse().ok()?),
@@ -180,11 +190,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_read_as_it_was_written() {
-        let answer =
-            web::Answer { server: "vm1".into(), started: Instant(1), listening: Instant(2) };
-        let text = format!("HTTP/1.1 200 OK\r\nx: y\r\n\r\n{}", answer.body());
-        assert_eq!(read_answer(&text), Some(answer));
+    fn an_answer_is_read() {
+        let answer = Answer { server: "vm1".into(), started: Instant(1), listening: Instant(2) };
+        let text = "HTTP/1.1 200 OK\r\nx: y\r\n\r\nvm1 started 1 listening 2\n";
+        assert_eq!(read_answer(text), Some(answer));
         assert_eq!(read_answer("HTTP/1.1 503 No\r\n\r\nvm1 started 1 listening 2"), None);
         assert_eq!(read_answer(""), None);
     }

@@ -16,7 +16,6 @@ mod plays;
 mod recorder;
 mod split;
 mod timeline;
-mod web;
 
 use std::fs;
 use std::path::{Path, PathBuf};

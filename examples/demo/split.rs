@@ -126,8 +126,7 @@ impl fmt::Display for Split {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::Success;
-    use crate::web::Answer;
+    use crate::client::{Answer, Success};
 
     const MILLISECOND: u64 = 1_000_000;
 

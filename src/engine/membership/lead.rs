@@ -25,7 +25,7 @@ pub struct Lead {
     /// Our own send times that members' answers echoed.
     pub acks: BTreeMap<ServerName, Instant>,
     /// Members' own send times, to be echoed to them.
-    pub stamps: BTreeMap<ServerName, Instant>,
+    pub stamps: BTreeMap<ServerName, Stamp>,
     /// When the arbiter was asked that last said `Held`.
     pub arbiter_basis: Option<Instant>,
     /// The present round of renewals, and whether its result was passed on.
@@ -36,6 +36,16 @@ pub struct Lead {
     pub reports: BTreeMap<ServerName, Report>,
     /// The last order's number.
     pub sequence: u64,
+}
+
+/// A member's own send time, and when it came here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// On the member's clock.
+    pub sent: Instant,
+    /// On ours. Whatever echoes the stamp extends the member's lease from `sent`, which was before
+    /// this: a renewal that goes out later, to a member that is silent, gives it no more time.
+    pub received: Instant,
 }
 
 /// A configured server outside the view.

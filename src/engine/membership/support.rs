@@ -1,6 +1,7 @@
 //! When this server last gave each other one anything that can extend its life (A1, A3).
 //!
-//! A renewal, an ack or a promise is support. At boot every age counts as zero: what an earlier
+//! A renewal, an ack or a promise is support. A renewal's dates from the moment when the stamp that
+//! it echoes came in: it extends a lease from that stamp, however late it is sent. At boot every age counts as zero: what an earlier
 //! run gave is not known, so nobody is taken for quiet because we forgot.
 
 use std::collections::BTreeMap;
@@ -24,9 +25,12 @@ impl Support {
         Self { boot: now, gave: BTreeMap::new() }
     }
 
-    /// Support is given, to this run of the server's agent.
+    /// Support is given, to this run of the server's agent; an older one changes nothing.
     pub fn give(&mut self, now: Instant, to: &ServerName, boot: Option<BootId>) {
-        self.gave.insert(to.clone(), (now, boot));
+        let last = self.gave.entry(to.clone()).or_insert((now, boot));
+        if now >= last.0 {
+            *last = (now, boot);
+        }
     }
 
     /// The last support given to a server.

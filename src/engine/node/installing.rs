@@ -10,7 +10,7 @@ use crate::api::names::{GroupName, ServerName};
 use crate::engine::effect::Effect;
 use crate::engine::ids::{ActionId, BootId};
 use crate::engine::input::Verdict;
-use crate::engine::membership::lead::{Absent, Lead};
+use crate::engine::membership::lead::{Absent, Lead, Stamp};
 use crate::engine::membership::proposal::{ArbiterStep, Proposal};
 use crate::engine::membership::view::View;
 use crate::engine::message::{GroupPhase, Held, Message, Promise, SelfFence, StoreFetch};
@@ -173,7 +173,8 @@ impl Engine {
         };
         for name in others() {
             if let Some((_, promise)) = promises.get(name) {
-                lead.stamps.insert(name.clone(), promise.sent);
+                let stamp = Stamp { sent: promise.sent, received: now };
+                lead.stamps.insert(name.clone(), stamp);
             }
         }
         // The newest store is the leader's: its times count for what absent servers may do.

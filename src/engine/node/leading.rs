@@ -9,7 +9,7 @@ use crate::api::names::{GroupName, ServerName};
 use crate::engine::effect::Effect;
 use crate::engine::ids::{ActionId, GrantId};
 use crate::engine::input::Verdict;
-use crate::engine::membership::lead::{Freedom, Lead};
+use crate::engine::membership::lead::{Freedom, Lead, Stamp};
 use crate::engine::message::{Ack, Message, Order, Renew, Report};
 use crate::engine::model::{Arbiter, ObjectKey};
 use crate::engine::placement::{self, GroupFacts};
@@ -143,12 +143,13 @@ impl Engine {
             };
             let orders = leadership.orders.get(name);
             let report = leadership.lead.reports.get(name);
+            let stamp = leadership.lead.stamps.get(name).copied();
             let renew = Renew {
                 term: leadership.lead.term.clone(),
                 members: names.clone(),
                 sent: now,
                 answer,
-                echo: leadership.lead.stamps.get(name).copied(),
+                echo: stamp.map(|stamp| stamp.sent),
                 authority_age: now.since(basis),
                 committed: self.store.committed(),
                 started,
@@ -156,7 +157,10 @@ impl Engine {
                 report_seen: report.map_or(0, |report| report.version),
             };
             let boot = leadership.lead.members.get(name).copied();
-            self.support.give(now, name, boot);
+            // As old as the stamp that it echoes: the member's lease counts from there (A2).
+            if let Some(stamp) = stamp {
+                self.support.give(stamp.received, name, boot);
+            }
             self.send(name, Message::Renew(Box::new(renew)));
         }
     }
@@ -192,8 +196,11 @@ impl Engine {
         }
         let basis = lead.acks.entry(from.clone()).or_default();
         *basis = (*basis).max(ack.echo);
-        let stamp = lead.stamps.entry(from.clone()).or_default();
-        *stamp = (*stamp).max(ack.sent);
+        let stamp = Stamp { sent: ack.sent, received: now };
+        let known = lead.stamps.entry(from.clone()).or_insert(stamp);
+        if ack.sent > known.sent {
+            *known = stamp;
+        }
         let round = lead.round;
         self.extend_own_lease();
         self.on_holds(from, ack.holds);
