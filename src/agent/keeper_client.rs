@@ -17,12 +17,15 @@ use std::{fs, io, thread};
 use tokio::sync::{broadcast, oneshot};
 use tracing::{info, warn};
 
+use crate::agent::process::sys::run_in_real_time;
 use crate::engine::time::Instant;
 use crate::keeper::protocol::{
     self, Address, Answer, Call, Containment, Datagram, Event, Exit, Fault, Hello, PortReport,
     ProcessReport, Reply, Request, Spawn, Spawned, Target, WaitFor, Welcome,
 };
 
+/// Just above all that is not in real time: a service's end is heard of on a busy machine too.
+const PRIORITY: i32 = 1;
 /// Between two tries to reach the keeper.
 const RECONNECT_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a write may wait for a keeper that does not read, before it counts as lost.
@@ -88,9 +91,29 @@ struct Inner {
 struct Link {
     stream: Option<UnixStream>,
     welcome: Welcome,
-    pending: BTreeMap<u64, oneshot::Sender<Result<Reply, Fault>>>,
+    pending: BTreeMap<u64, oneshot::Sender<Result<Delivery, Fault>>>,
     /// Given to a keeper that was restarted; it has none.
     farewell: Vec<Datagram>,
+}
+
+/// A reply on its way. Where nobody takes it, the future that asked was dropped, which ends its
+/// work: a process that it had started is killed.
+#[derive(Debug)]
+struct Delivery {
+    reply: Option<Reply>,
+    inner: Weak<Inner>,
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if let Some(Reply::Spawned(Spawned { id, .. })) = self.reply
+            && let Some(inner) = self.inner.upgrade()
+        {
+            let client = KeeperClient { inner };
+            client.kill_now(Target::Process(id));
+            client.forget(id);
+        }
+    }
 }
 
 impl Inner {
@@ -306,7 +329,8 @@ impl KeeperClient {
         let id = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         self.write(&Call { id, request }, Some(sender));
-        receiver.await.map_err(|_| KeeperError::Lost)?.map_err(KeeperError::Refused)
+        let mut delivery = receiver.await.map_err(|_| KeeperError::Lost)??;
+        delivery.reply.take().ok_or(KeeperError::Nonsense)
     }
 
     fn tell(&self, request: Request) {
@@ -314,7 +338,7 @@ impl KeeperClient {
     }
 
     /// A call that can't be written drops its sender, which answers it.
-    fn write(&self, call: &Call, sender: Option<oneshot::Sender<Result<Reply, Fault>>>) {
+    fn write(&self, call: &Call, sender: Option<oneshot::Sender<Result<Delivery, Fault>>>) {
         let mut link = self.inner.link();
         let Some(stream) = link.stream.as_mut() else { return };
         if let Err(error) = protocol::write_frame(stream, call) {
@@ -329,6 +353,9 @@ impl KeeperClient {
 
 /// Reads answers until the last client is dropped.
 fn receive(inner: &Weak<Inner>, mut stream: UnixStream) {
+    if let Err(error) = run_in_real_time(PRIORITY) {
+        info!(%error, "the keeper's answers are read without real-time priority");
+    }
     loop {
         match protocol::read_frame(&mut stream) {
             Ok(answer) => {
@@ -349,12 +376,14 @@ fn receive(inner: &Weak<Inner>, mut stream: UnixStream) {
     }
 }
 
-fn dispatch(inner: &Inner, answer: Answer) {
+fn dispatch(inner: &Arc<Inner>, answer: Answer) {
     match answer {
         Answer::Reply { id, result } => {
-            if let Some(sender) = inner.link().pending.remove(&id) {
-                // Whoever asked may no longer want to know.
-                let _ = sender.send(result);
+            // Released before it is sent: a delivery that nobody takes writes to the keeper.
+            let sender = inner.link().pending.remove(&id);
+            if let Some(sender) = sender {
+                let inner = Arc::downgrade(inner);
+                let _ = sender.send(result.map(|reply| Delivery { reply: Some(reply), inner }));
             }
         }
         Answer::Event(event) => {

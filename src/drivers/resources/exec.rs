@@ -82,10 +82,12 @@ impl Exec<'_> {
             self.supervise(service.id, service.pid).await;
             return Ok(active(service.pid));
         }
-        self.end(Duration::ZERO).await?;
+        self.clear().await?;
         let spawn = self.spawn(ProcessKind::Service, command, self.event());
         let Spawned { id, pid } = self.host.keeper.spawn(spawn).await?;
+        let guard = KillOnDrop::new(&self.host.keeper, id);
         self.supervise(id, pid).await;
+        guard.disarm();
         Ok(active(pid))
     }
 
@@ -93,8 +95,7 @@ impl Exec<'_> {
         if let Outcome::Active { message } = self.probe_script().await? {
             return Ok(Outcome::Active { message });
         }
-        // What an interrupted start left.
-        self.end(Duration::ZERO).await?;
+        self.clear().await?;
         let Some(start) = &self.spec.start else {
             return Ok(failed(START_FAILED, "neither command nor start is given".to_owned()));
         };
@@ -169,6 +170,14 @@ impl Exec<'_> {
             },
             None => Outcome::Absent,
         })
+    }
+
+    /// Ends what a start that was interrupted left.
+    async fn clear(&self) -> Result<(), KeeperError> {
+        if self.processes().await?.is_empty() {
+            return Ok(());
+        }
+        self.end(Duration::ZERO).await
     }
 
     /// Ends everything of this resource and lets the keeper forget it.

@@ -97,6 +97,8 @@ async fn a_new_agent_finds_the_asynchronous_script_that_runs() {
     let spec = spec(&script, "Asynchronous", "60s");
     let monitor = MonitorName::from("watch");
     tokio::select! {
+        // In this order: it waits for its process before the agent retires.
+        biased;
         result = check(&first, &monitor, &spec) => panic!("{result:?}"),
         () = async {
             while first.keeper.list().await.unwrap().is_empty() {
