@@ -186,8 +186,7 @@ impl AgentConfig {
         let path = layout.config();
         let text = read(path)?;
         let wrong = |reason: String| ConfigError::Parse { path: path.to_owned(), reason };
-        let config: Self =
-            serde_yaml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let config: Self = serde_yaml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         if config.listen.addresses.is_empty() {
             return Err(wrong("listen.addresses names no address".to_owned()));
         }
@@ -258,6 +257,5 @@ pub fn endpoints(spec: &ClusterSpec) -> BTreeMap<ServerName, Endpoint> {
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    fs::read_to_string(path)
-        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+    fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
 }

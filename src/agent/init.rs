@@ -391,11 +391,7 @@ fn write(path: &Path, content: &[u8]) -> Result<(), InitError> {
         file.sync_all()?;
         fs::rename(&new, path)
     };
-    attempt().map_err(|source| InitError::Io {
-        action: "write",
-        path: path.to_owned(),
-        source,
-    })
+    attempt().map_err(|source| InitError::Io { action: "write", path: path.to_owned(), source })
 }
 
 /// A random UUID.

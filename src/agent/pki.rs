@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, DnValue,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, DnValue, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
+use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::client::WebPkiServerVerifier;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -111,12 +111,7 @@ impl Authority {
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn client(
-        &self,
-        user: &str,
-        group: &str,
-        now: WallTime,
-    ) -> Result<Certificate, PkiError> {
+    pub fn client(&self, user: &str, group: &str, now: WallTime) -> Result<Certificate, PkiError> {
         let mut params = CertificateParams::default();
         name(&mut params, user, group);
         self.sign(params, &[ExtendedKeyUsagePurpose::ClientAuth], now)
@@ -140,9 +135,7 @@ impl Authority {
 
 fn name(params: &mut CertificateParams, common: &str, organization: &str) {
     params.distinguished_name = rcgen::DistinguishedName::new();
-    for (type_, text) in
-        [(DnType::OrganizationName, organization), (DnType::CommonName, common)]
-    {
+    for (type_, text) in [(DnType::OrganizationName, organization), (DnType::CommonName, common)] {
         params.distinguished_name.push(type_, DnValue::Utf8String(text.to_owned()));
     }
 }
@@ -222,10 +215,7 @@ impl Tls {
     }
 }
 
-fn certificates(
-    what: &'static str,
-    pem: &str,
-) -> Result<Vec<CertificateDer<'static>>, PkiError> {
+fn certificates(what: &'static str, pem: &str) -> Result<Vec<CertificateDer<'static>>, PkiError> {
     let wrong = |reason: String| PkiError::Read { what, reason };
     let found = CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()

@@ -27,7 +27,8 @@ pub fn publish(
 ) {
     let mut statuses = BTreeMap::new();
     let (name, cluster) = observation.cluster;
-    let message = if observation.leader.is_none() { why_not_ready(&cluster) } else { String::new() };
+    let message =
+        if observation.leader.is_none() { why_not_ready(&cluster) } else { String::new() };
     put(&mut statuses, "Cluster", [(name, cluster)]);
     put(&mut statuses, "Server", observation.servers);
     put(&mut statuses, "FailoverGroup", observation.groups);

@@ -349,8 +349,7 @@ fn connect_keeper(
         Some(path) => options.root.join(path),
         None => crate::keeper::socket_path(&options.root),
     };
-    let hello =
-        Hello { version: VERSION, boot: boot.0, server: config.server.clone() };
+    let hello = Hello { version: VERSION, boot: boot.0, server: config.server.clone() };
     let begun = clock::boot_time()?;
     loop {
         match KeeperClient::connect(&path, hello.clone()) {
@@ -477,7 +476,6 @@ fn deliver(inbox: &Inbox) -> Deliver {
         let _ = inbox.tell(Told::Frame { from, frame });
     })
 }
-
 
 #[cfg(test)]
 mod tests;

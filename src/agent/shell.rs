@@ -112,6 +112,8 @@ struct Running {
     next_write: u64,
     published: Option<Instant>,
     changed: bool,
+    /// What each peer last reported, without measurements.
+    gists: BTreeMap<ServerName, u64>,
     refusals_logged: Option<Instant>,
     refusals: u64,
     retired: bool,
@@ -135,6 +137,7 @@ impl Shell {
             next_write: 0,
             published: None,
             changed: true,
+            gists: BTreeMap::new(),
             refusals_logged: None,
             refusals: 0,
             retired: false,
@@ -191,7 +194,8 @@ impl Shell {
         match told {
             Told::Input(input) => {
                 self.note_answer(&input);
-                running.changed = true;
+                // A check that changes something also gives an event.
+                running.changed |= !matches!(input, Input::Checked { .. });
                 self.step(running, input)
             }
             Told::Frame { from, frame } => self.on_frame(running, None, from, frame),

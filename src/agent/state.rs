@@ -16,10 +16,10 @@ use redb::{
     WriteTransaction,
 };
 
+use crate::agent::transport::frame::KeptEvent;
 use crate::agent::transport::keys::random;
 use crate::api::names::ServerName;
 use crate::engine::durable::Durable;
-use crate::agent::transport::frame::KeptEvent;
 use crate::engine::effect::Record;
 use crate::engine::ids::{IncarnationId, Revision, Term};
 use crate::engine::model::{ObjectKey, Objects, StoredObject};
@@ -240,10 +240,9 @@ fn create(path: &Path, durable: &Durable) -> Result<(), StateError> {
         .mode(0o600)
         .open(&new)
         .map_err(io_error("create", &new))?;
-    let incarnation = random().map(u64::from_be_bytes).map_err(|error| StateError::Write {
-        path: new.clone(),
-        reason: error.to_string(),
-    })?;
+    let incarnation = random()
+        .map(u64::from_be_bytes)
+        .map_err(|error| StateError::Write { path: new.clone(), reason: error.to_string() })?;
     let failed = |error: &dyn std::error::Error| StateError::Write {
         path: new.clone(),
         reason: explain(error),
@@ -343,8 +342,7 @@ fn put_events(transaction: &WriteTransaction, events: &[KeptEvent]) -> Result<()
 /// Reads everything from a copy in memory.
 fn check(path: &Path) -> Result<Loaded, StateError> {
     let io_error = |source| StateError::Io { action: "read", path: path.to_owned(), source };
-    let damaged =
-        |reason: String| StateError::Damaged { path: path.to_owned(), reason };
+    let damaged = |reason: String| StateError::Damaged { path: path.to_owned(), reason };
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(io_error)?;
     let bytes = fs::read(path).map_err(io_error)?;
     // The library asserts some of what a damaged file can break.

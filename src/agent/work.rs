@@ -98,17 +98,11 @@ impl Work {
             let verdict = arbiters::verdict(&host, &spec, &members);
             match timeout(VERDICT_TIMEOUT, verdict).await {
                 Ok(answer) => answer,
-                Err(_) => {
-                    (Verdict::Unknown, format!("no answer within {VERDICT_TIMEOUT:?}"))
-                }
+                Err(_) => (Verdict::Unknown, format!("no answer within {VERDICT_TIMEOUT:?}")),
             }
         };
-        let answer = move |(verdict, message)| Input::Verdict {
-            id,
-            verdict,
-            handover: None,
-            message,
-        };
+        let answer =
+            move |(verdict, message)| Input::Verdict { id, verdict, handover: None, message };
         self.spawn(id, work, answer, || (Verdict::Unknown, PANICKED.to_owned()));
     }
 

@@ -88,6 +88,8 @@ pub struct Engine {
     next_tick: Instant,
     ids: ActionIds,
     awaiting_disk: BTreeMap<ActionId, AfterPersist>,
+    /// Why the last record could not be written; none since one could.
+    persist_error: Option<String>,
     effects: VecDeque<Effect>,
     chronicle: Chronicle,
     since: Since,
@@ -96,28 +98,11 @@ pub struct Engine {
 /// What goes on once a record is on disk.
 #[derive(Clone, Debug)]
 enum AfterPersist {
-    Promise {
-        to: ServerName,
-        term: Term,
-        members: Vec<ServerName>,
-        record: Record,
-    },
-    Propose {
-        term: Term,
-        record: Record,
-    },
-    SelfFence {
-        record: Record,
-    },
-    Store {
-        term: Term,
-        leader: ServerName,
-        record: Record,
-    },
-    FinalAction {
-        action: super::effect::PowerAction,
-        record: Record,
-    },
+    Promise { to: ServerName, term: Term, members: Vec<ServerName>, record: Record },
+    Propose { term: Term, record: Record },
+    SelfFence { record: Record },
+    Store { term: Term, leader: ServerName, record: Record },
+    FinalAction { action: super::effect::PowerAction, record: Record },
 }
 
 impl Engine {
@@ -163,6 +148,7 @@ impl Engine {
             next_tick: now.instant,
             ids: ActionIds::strided(0, GIVERS),
             awaiting_disk: BTreeMap::new(),
+            persist_error: None,
             effects: VecDeque::new(),
             chronicle: Chronicle::new(identity.server.clone()),
             since: Since::default(),
@@ -196,21 +182,13 @@ impl Engine {
 
     /// Takes one input.
     pub fn handle(&mut self, now: Now, input: Input) {
-        self.now = Now {
-            instant: now.instant.max(self.now.instant),
-            wall: now.wall,
-        };
+        self.now = Now { instant: now.instant.max(self.now.instant), wall: now.wall };
         self.expire_lease();
         match input {
             Input::Timer => {}
             Input::Received { path, envelope } => self.on_received(path.as_ref(), *envelope),
             Input::Persisted { id, result } => self.on_persisted(id, result),
-            Input::Verdict {
-                id,
-                verdict,
-                handover,
-                message,
-            } => {
+            Input::Verdict { id, verdict, handover, message } => {
                 self.on_verdict(id, verdict, handover, &message);
             }
             Input::ResourceDone { id, outcome } => {
@@ -219,11 +197,7 @@ impl Engine {
             Input::ResourceFailed { resource, message } => {
                 self.groups.on_resource_failed(self.now, &resource, message);
             }
-            Input::Checked {
-                id,
-                result,
-                message,
-            } => {
+            Input::Checked { id, result, message } => {
                 self.monitors.on_checked(self.now, id, result, message);
             }
             Input::ScriptDone { id, exit_code } => {
@@ -258,13 +232,11 @@ impl Engine {
         .flatten()
         .min()
         // What is already due waits for the next tick at most: never a busy loop.
-        .map(|at| {
-            if at <= self.now.instant {
-                self.now.instant + MINIMUM_WAIT
-            } else {
-                at
-            }
-        })
+        .map(
+            |at| {
+                if at <= self.now.instant { self.now.instant + MINIMUM_WAIT } else { at }
+            },
+        )
     }
 
     /// Who this engine is.
@@ -294,9 +266,7 @@ impl Engine {
     /// Until when it may act, if it may.
     #[must_use]
     pub fn lease_until(&self) -> Option<Instant> {
-        self.lease
-            .until(self.timing().lease)
-            .filter(|until| self.now.instant < *until)
+        self.lease.until(self.timing().lease).filter(|until| self.now.instant < *until)
     }
 
     /// Whether it leads an installed view and may act.
@@ -349,22 +319,12 @@ impl Engine {
     /// Sends to the run of the peer's agent that speaks now.
     fn send(&mut self, to: &ServerName, message: Message) {
         let to_boot = self.liveness.peer(to).and_then(|peer| peer.boot);
-        self.effects.push_back(Effect::Send {
-            to: to.clone(),
-            to_boot,
-            path: None,
-            message,
-        });
+        self.effects.push_back(Effect::Send { to: to.clone(), to_boot, path: None, message });
     }
 
     fn send_on(&mut self, to: &ServerName, path: &PathName, message: Message) {
         let path = Some(path.clone());
-        self.effects.push_back(Effect::Send {
-            to: to.clone(),
-            to_boot: None,
-            path,
-            message,
-        });
+        self.effects.push_back(Effect::Send { to: to.clone(), to_boot: None, path, message });
     }
 
     fn persist(&mut self, record: Record, after: AfterPersist) {
@@ -381,13 +341,9 @@ impl Engine {
             self.on_persist_failed(after, &error);
             return;
         }
+        self.persist_error = None;
         match after {
-            AfterPersist::Promise {
-                to,
-                term,
-                members,
-                record,
-            } => {
+            AfterPersist::Promise { to, term, members, record } => {
                 self.durable.apply(&record);
                 self.on_promised(&to, &term, &members);
             }
@@ -396,11 +352,7 @@ impl Engine {
                 self.on_proposed(&term);
             }
             AfterPersist::SelfFence { record } => self.durable.apply(&record),
-            AfterPersist::Store {
-                term,
-                leader,
-                record,
-            } => {
+            AfterPersist::Store { term, leader, record } => {
                 self.durable.apply(&record);
                 self.on_stored(&term, &leader);
             }
@@ -413,7 +365,11 @@ impl Engine {
 
     /// Nothing that depended on the record goes on; whoever asked for it asks again.
     fn on_persist_failed(&mut self, after: AfterPersist, error: &str) {
-        self.event_about_me("PersistFailed", &[("error", error)], &[]);
+        // Said once, however often it is tried again.
+        if self.persist_error.as_deref() != Some(error) {
+            self.event_about_me("PersistFailed", &[("error", error)], &[]);
+            self.persist_error = Some(error.to_owned());
+        }
         match after {
             AfterPersist::Promise { term, .. } => {
                 if self.promised == term {
@@ -424,10 +380,7 @@ impl Engine {
                 if self.promised == term {
                     self.promised = self.durable.promised.clone();
                 }
-                self.proposal = self
-                    .proposal
-                    .take()
-                    .filter(|proposal| proposal.term != term);
+                self.proposal = self.proposal.take().filter(|proposal| proposal.term != term);
             }
             AfterPersist::SelfFence { .. } => {}
             AfterPersist::Store { term, leader, .. } => {

@@ -47,8 +47,7 @@ fn without_its_folder_an_agent_says_what_to_do() {
 #[test]
 fn no_secret_is_in_any_log_and_garbage_disturbs_nobody() {
     let cluster = Cluster::start("");
-    let object =
-        cluster.until("cluster", "test", |cluster| cluster["status"]["servers"] == "3/3");
+    let object = cluster.until("cluster", "test", |cluster| cluster["status"]["servers"] == "3/3");
     let address = object["spec"]["servers"][0]["addresses"]["lan"].as_str().unwrap().to_owned();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     for length in 0..1400usize {

@@ -1,5 +1,6 @@
 //! Packets and frames on their way to the engine and from it.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::agent::transport::sockets::BUFFER_LENGTH;
 use crate::api::names::{PathName, ServerName};
 use crate::engine::ids::BootId;
 use crate::engine::input::Input;
-use crate::engine::message::{Ended, Envelope, Message};
+use crate::engine::message::{Ended, Envelope, Message, Report};
 use crate::engine::time::Instant;
 use crate::keeper::protocol::Datagram;
 
@@ -39,13 +40,8 @@ impl Shell {
         path: Option<&PathName>,
         message: Message,
     ) {
-        let envelope = Envelope {
-            from: self.me.clone(),
-            boot: self.boot,
-            to: to.clone(),
-            to_boot,
-            message,
-        };
+        let envelope =
+            Envelope { from: self.me.clone(), boot: self.boot, to: to.clone(), to_boot, message };
         let bytes = match frame::encode(&Frame::Engine(Box::new(envelope))) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -114,13 +110,7 @@ impl Shell {
         Counters::count(if sent { &self.counters.sent } else { &self.counters.send_failed });
     }
 
-    fn on_refusal(
-        &self,
-        running: &mut Running,
-        now: Instant,
-        from: SocketAddr,
-        refusal: Refusal,
-    ) {
+    fn on_refusal(&self, running: &mut Running, now: Instant, from: SocketAddr, refusal: Refusal) {
         self.counters.refuse(refusal);
         if refusal == Refusal::Replayed {
             // Networks double packets, and a keeper sends its farewell more than once.
@@ -147,8 +137,7 @@ impl Shell {
         match frame {
             // Nobody speaks for another: the one exception, the keeper, speaks as its server.
             Frame::Engine(envelope) if envelope.from == from && envelope.to == self.me => {
-                let heartbeat = matches!(envelope.message, Message::Heartbeat(_));
-                running.changed |= !heartbeat && !is_routine(&envelope.message);
+                running.changed |= running.is_news(&from, &envelope.message);
                 self.step(running, Input::Received { path, envelope })
             }
             Frame::Event(event) if event.event.server == from => {
@@ -197,22 +186,42 @@ impl Shell {
     }
 }
 
-/// Whether a message comes all the time and mostly changes nothing that is shown.
-fn is_routine(message: &Message) -> bool {
-    match message {
-        Message::Renew(renew) => renew.orders.is_empty(),
-        Message::Ack(_) => true,
-        Message::Heartbeat(_)
-        | Message::PreVote(_)
-        | Message::PreVoteReply(_)
-        | Message::Propose(_)
-        | Message::Promise(_)
-        | Message::Nack(_)
-        | Message::StoreAppend(_)
-        | Message::StoreSnapshot(_)
-        | Message::StoreAppended(_)
-        | Message::StoreFetch(_)
-        | Message::Report(_)
-        | Message::Ended(_) => false,
+impl Running {
+    /// Whether a message changes what is shown by more than numbers that change all the time.
+    fn is_news(&mut self, from: &ServerName, message: &Message) -> bool {
+        match message {
+            Message::Heartbeat(_) | Message::Ack(_) => false,
+            Message::Renew(renew) => !renew.orders.is_empty(),
+            Message::Report(report) => {
+                let gist = gist(report);
+                self.gists.insert(from.clone(), gist) != Some(gist)
+            }
+            Message::PreVote(_)
+            | Message::PreVoteReply(_)
+            | Message::Propose(_)
+            | Message::Promise(_)
+            | Message::Nack(_)
+            | Message::StoreAppend(_)
+            | Message::StoreSnapshot(_)
+            | Message::StoreAppended(_)
+            | Message::StoreFetch(_)
+            | Message::Ended(_) => true,
+        }
     }
+}
+
+/// A report without its measurements, as one number.
+fn gist(report: &Report) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for (name, resource) in &report.resources {
+        (name, resource.state as u8, &resource.message, resource.generation).hash(&mut hasher);
+    }
+    for (name, monitor) in &report.monitors {
+        (name, monitor.state as u8, monitor.failures, monitor.failovers).hash(&mut hasher);
+    }
+    for path in &report.paths {
+        (&path.peer, &path.path, path.up).hash(&mut hasher);
+    }
+    report.keeper.hash(&mut hasher);
+    hasher.finish()
 }

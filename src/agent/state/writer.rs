@@ -87,9 +87,10 @@ impl Batch {
 
 fn write_until_closed(mut file: StateFile, entries: &Receiver<Entry>, answer: &Answer) {
     let mut batch = Batch::default();
+    let mut last_error = None;
     loop {
         let open = gather(entries, &mut batch);
-        commit(&mut file, &mut batch, answer);
+        commit(&mut file, &mut batch, answer, &mut last_error);
         if !open {
             return;
         }
@@ -121,15 +122,23 @@ fn gather(entries: &Receiver<Entry>, batch: &mut Batch) -> bool {
     true
 }
 
-fn commit(file: &mut StateFile, batch: &mut Batch, answer: &Answer) {
+fn commit(
+    file: &mut StateFile,
+    batch: &mut Batch,
+    answer: &Answer,
+    last_error: &mut Option<String>,
+) {
     if batch.len() == 0 {
         return;
     }
     let records: Vec<&Record> = batch.records.iter().map(|(_, record)| record).collect();
     let result = file.write(&records, &batch.events).map_err(|error| error.to_string());
-    if let Err(error) = &result {
+    let error = result.as_ref().err();
+    // Said once, however often it is tried again.
+    if let Some(error) = error.filter(|error| last_error.as_ref() != Some(error)) {
         tracing::error!(error, records = records.len(), "the state could not be written");
     }
+    *last_error = error.cloned();
     for (id, _) in batch.records.drain(..) {
         answer(id, result.clone());
     }

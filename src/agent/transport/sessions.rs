@@ -180,11 +180,7 @@ impl Sessions {
                 match decode(frame)? {
                     Frame::Hello(hello) => Ok(peer.on_hello(now, template, &hello, false)),
                     frame @ (Frame::Engine(_) | Frame::Event(_) | Frame::KeepAlive) => {
-                        Ok(Opened::Frame {
-                            from: peer.name.clone(),
-                            stream: header.stream,
-                            frame,
-                        })
+                        Ok(Opened::Frame { from: peer.name.clone(), stream: header.stream, frame })
                     }
                 }
             }

@@ -31,6 +31,8 @@ pub(super) struct Store {
     in_flight: Option<InFlight>,
     /// What the leader knows its members to have.
     members: BTreeMap<ServerName, Revision>,
+    /// Members whose disk does not take it, and why.
+    failing: BTreeMap<ServerName, String>,
     snapshot_sent: BTreeMap<ServerName, Instant>,
 }
 
@@ -63,6 +65,7 @@ impl Store {
             queue: VecDeque::new(),
             in_flight: None,
             members: BTreeMap::new(),
+            failing: BTreeMap::new(),
             snapshot_sent: BTreeMap::new(),
         }
     }
@@ -327,9 +330,10 @@ impl Engine {
         let me = self.me().clone();
         let revision = self.durable.revision;
         if let Some(flight) = &mut self.store.in_flight
-            && flight.append.revision <= revision {
-                flight.persisted.insert(me);
-            }
+            && flight.append.revision <= revision
+        {
+            flight.persisted.insert(me);
+        }
         self.try_commit();
     }
 
@@ -347,15 +351,21 @@ impl Engine {
         if lead.term != appended.term || !lead.members.contains_key(from) {
             return;
         }
-        if let Some(error) = &appended.error {
+        let known = match &appended.error {
+            Some(error) => self.store.failing.insert(from.clone(), error.clone()),
+            None => self.store.failing.remove(from),
+        };
+        // Said once, however often it is tried again.
+        if let Some(error) = appended.error.as_ref().filter(|error| known.as_ref() != Some(error)) {
             let parameters = [("server", from.as_str()), ("error", error.as_str())];
             self.event("Server", from.as_str(), "StoreBehind", &parameters, &[]);
         }
         self.store.members.insert(from.clone(), appended.revision);
         if let Some(flight) = &mut self.store.in_flight
-            && appended.revision >= flight.append.revision {
-                flight.persisted.insert(from.clone());
-            }
+            && appended.revision >= flight.append.revision
+        {
+            flight.persisted.insert(from.clone());
+        }
         self.send_snapshot_if_behind(from);
         self.try_commit();
     }
@@ -367,9 +377,10 @@ impl Engine {
         };
         let members = &leadership.lead.members;
         if let Some(flight) = &self.store.in_flight
-            && !members.keys().all(|name| flight.persisted.contains(name)) {
-                return;
-            }
+            && !members.keys().all(|name| flight.persisted.contains(name))
+        {
+            return;
+        }
         let revision = self.durable.revision;
         if let Some(flight) = self.store.in_flight.take() {
             for name in flight.persisted {

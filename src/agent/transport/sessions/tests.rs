@@ -164,8 +164,7 @@ fn a_wrong_key_is_refused() {
 #[test]
 fn an_unknown_server_is_refused_and_a_packet_for_another_can_not_be_opened() {
     let (mut a, mut b) = pair();
-    let mut stranger =
-        Sessions::new(name("z"), key(CLUSTER, 1, 7), [name("b")]).unwrap();
+    let mut stranger = Sessions::new(name("z"), key(CLUSTER, 1, 7), [name("b")]).unwrap();
     let mut packet = stranger.seal(&name("b"), &keep_alive()).unwrap();
     assert_eq!(b.open(now(1), &mut packet), Err(Refusal::UnknownSender));
     let mut packet = a.seal(&name("c"), &keep_alive()).unwrap();
