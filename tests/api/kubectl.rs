@@ -184,6 +184,8 @@ async fn looks_around(k: &Kubectl<'_>) {
     let viewer = Kubectl { program: k.program.clone(), lab: k.lab, user: "watcher" };
     viewer.run(&["auth", "can-i", "create", "clusters.stead.dev"]).await.fails("no");
     viewer.run(&["auth", "can-i", "list", "clusters.stead.dev"]).await.ok("yes");
+    let rights = viewer.run(&["auth", "can-i", "--list"]).await.ok("[get list watch]");
+    assert!(!rights.out.contains("create"), "{}", rights.out);
     k.run(&["get", "fg", "-n", "elsewhere"]).await.fails("one namespace");
 }
 

@@ -110,7 +110,8 @@ fn qualified(name: &str, group: &str) -> String {
 static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     let mut kinds: Vec<Kind> = api::crds().iter().filter_map(ours).collect();
     kinds.extend([namespace(), event("", "v1"), event("events.k8s.io", "v1")]);
-    kinds.extend([definition(), review()]);
+    kinds.push(definition());
+    kinds.extend([review("SelfSubjectAccessReview"), review("SelfSubjectRulesReview")]);
     kinds
 });
 
@@ -297,13 +298,13 @@ fn definition() -> Kind {
     }
 }
 
-fn review() -> Kind {
+fn review(kind: &str) -> Kind {
     Kind {
         group: "authorization.k8s.io",
         version: "v1",
-        kind: "SelfSubjectAccessReview".into(),
-        plural: "selfsubjectaccessreviews".into(),
-        singular: "selfsubjectaccessreview".into(),
+        kind: kind.into(),
+        plural: format!("{}s", kind.to_lowercase()),
+        singular: kind.to_lowercase(),
         short_names: Vec::new(),
         categories: Vec::new(),
         namespaced: false,
@@ -312,7 +313,7 @@ fn review() -> Kind {
         columns: vec![name_column()],
         schema: json!({
             "type": "object",
-            "description": "Asks whether the caller may do something.",
+            "description": "Asks what the caller may do.",
             "properties": {
                 "spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
                 "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},

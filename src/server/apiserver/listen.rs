@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use nix::sys::socket::{setsockopt, sockopt};
 use rustls::{ClientConfig, ServerConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -48,6 +49,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 const UNACKNOWLEDGED_MAX: u32 = 30_000;
 /// How long open answers are waited for at the end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// Reads from a caller that was refused, before it is cut off.
+const REFUSED_READS_MAX: usize = 64;
 /// Pause after a failure to accept, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -209,11 +212,12 @@ async fn connection(
     mut stopped: watch::Receiver<bool>,
 ) {
     prepare(&stream);
-    let handshake = TlsAcceptor::from(tls).accept(stream);
+    let handshake = TlsAcceptor::from(tls).accept(stream).into_fallible();
     let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
+        Ok(Err((error, stream))) => {
             tracing::debug!(%error, "a caller of the API was refused in the handshake");
+            let _ = tokio::time::timeout(DRAIN_TIMEOUT, part(stream)).await;
             return;
         }
         Err(_) => return,
@@ -255,6 +259,20 @@ async fn connection(
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, connection).await;
+}
+
+/// Ends a refused connection so that the alert with the reason arrives: closed with something
+/// unread, it would be reset, and the alert lost.
+async fn part(mut stream: TcpStream) {
+    let mut rest = [0; 4096];
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    for _ in 0..REFUSED_READS_MAX {
+        if !matches!(stream.read(&mut rest).await, Ok(1..)) {
+            return;
+        }
+    }
 }
 
 fn builder(http2: bool) -> Builder<TokioExecutor> {

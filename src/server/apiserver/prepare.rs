@@ -179,7 +179,9 @@ pub(super) fn settle_update(
     }
     let finalizers = old["metadata"]["finalizers"].as_array();
     let had = finalizers.is_some_and(|list| list.iter().any(|name| name == api::FINALIZER));
-    if had && keep_finalizer(&mut metadata) {
+    // Who replaces an object without it means nothing by that; who wants to get rid of one does.
+    let deleting = !old["metadata"]["deletionTimestamp"].is_null();
+    if had && keep_finalizer(&mut metadata) && deleting {
         warnings.push(format!(
             "metadata.finalizers: {} is the cluster's own; it goes when what the object runs has \
              stopped",

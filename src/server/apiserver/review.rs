@@ -1,5 +1,5 @@
-//! `SelfSubjectAccessReview`: may I? Some clients ask in protobuf, which is read here as far as this
-//! one message goes.
+//! `SelfSubjectAccessReview`: may I? `SelfSubjectRulesReview`: what may I? Some clients ask in protobuf, which is read here as far as the
+//! first goes.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -51,6 +51,33 @@ pub(super) fn review(media: Media, bytes: &Bytes, who: &Identity) -> Result<Valu
         "spec": spec,
         "status": {"allowed": allowed, "reason": reason},
     }))
+}
+
+/// Everything that the caller may do. There is one namespace, so the question's own does not matter.
+pub(super) fn rules(who: &Identity) -> Value {
+    let rule = |verbs: &[&str], groups: &[&str], resources: &[&str]| json!({"verbs": verbs, "apiGroups": groups, "resources": resources});
+    let mut rules = Vec::new();
+    if who.may("update", api::GROUP, "clusters") {
+        rules.push(rule(&["*"], &["*"], &["*"]));
+    } else {
+        if who.may("list", api::GROUP, "clusters") {
+            rules.push(rule(&["get", "list", "watch"], &["*"], &["*"]));
+        }
+        if who.may("create", api::GROUP, "operations") {
+            rules.push(rule(&["create"], &[api::GROUP], &["operations"]));
+        }
+    }
+    json!({
+        "kind": "SelfSubjectRulesReview",
+        "apiVersion": "authorization.k8s.io/v1",
+        "metadata": {},
+        "spec": {},
+        "status": {
+            "incomplete": false,
+            "resourceRules": rules,
+            "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["*"]}],
+        },
+    })
 }
 
 /// The spec in `Unknown { raw = 2: Review { spec = 2 } }`.

@@ -47,8 +47,8 @@ pub(super) enum Route {
     },
     /// Objects.
     Objects(Target),
-    /// A question about rights.
-    Review,
+    /// A question about rights: the kind of question.
+    Review(&'static Kind),
     /// Nothing.
     Unknown,
 }
@@ -126,8 +126,11 @@ fn group_version(group: &str, version: &str, rest: &[&str]) -> Route {
         _ => return Route::Unknown,
     };
     let Some(kind) = kinds::find(group, version, plural) else { return Route::Unknown };
+    if kind.access == Access::Review && name.is_none() {
+        return Route::Review(kind);
+    }
     if kind.access == Access::Review {
-        return Route::Review;
+        return Route::Unknown;
     }
     let misplaced = match kind.namespaced {
         true => namespace.is_none() && name.is_some(),

@@ -118,7 +118,7 @@ impl Service {
             | Route::OpenApi3Index
             | Route::OpenApi3 { .. }
             | Route::Objects(_)
-            | Route::Review
+            | Route::Review(_)
             | Route::Unknown => {}
         }
         let identity = identity.ok_or_else(Failure::unauthorized)?;
@@ -136,12 +136,16 @@ impl Service {
                 let call = Call { parts, query, target, verb, who, forwarded };
                 self.objects(call, body).await
             }
-            Route::Review if parts.method == Method::POST => {
+            Route::Review(kind) if parts.method == Method::POST => {
                 let bytes = body::read(body).await?;
-                let answer = review::review(Media::of(&parts.headers), &bytes, &who)?;
+                let media = Media::of(&parts.headers);
+                let answer = match kind.kind.as_str() {
+                    "SelfSubjectRulesReview" => review::rules(&who),
+                    _ => review::review(media, &bytes, &who)?,
+                };
                 Ok(answer::json(StatusCode::CREATED, &answer))
             }
-            Route::Review => Err(method_not_allowed(parts)),
+            Route::Review(_) => Err(method_not_allowed(parts)),
             Route::Unknown => Err(Failure::no_such_path()),
             Route::Version
             | Route::Health { .. }
@@ -430,7 +434,7 @@ fn describe(parts: &Parts, route: &Route) -> Answer {
         Route::Version
         | Route::Health { .. }
         | Route::Objects(_)
-        | Route::Review
+        | Route::Review(_)
         | Route::Unknown => answer::failure(&Failure::no_such_path()),
     }
 }

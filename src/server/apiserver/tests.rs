@@ -215,7 +215,7 @@ fn paths_of_requests_are_told_apart() {
         ("/api/v1/namespaces/default/events/x/status", "nothing"),
         ("/apis/stead.dev/v1/clusters", "nothing"),
         ("/apis//v1/namespaces", "nothing"),
-        ("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "Review"),
+        ("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews/x", "nothing"),
         ("/readyz/", "Health { ready: true }"),
         ("/", "nothing"),
     ] {
