@@ -191,6 +191,20 @@ impl Cluster {
     }
 }
 
+impl Drop for Cluster {
+    /// Keepers that are told to end remove their control groups; agents first, so that none tries
+    /// to stop its groups in order.
+    fn drop(&mut self) {
+        for server in &mut self.servers {
+            drop(server.agent.take());
+            if let Some(keeper) = server.keeper.take() {
+                keeper.signal(Signal::SIGTERM);
+                keeper.wait();
+            }
+        }
+    }
+}
+
 impl Server {
     /// Starts keeper and agent, as far as they do not run.
     pub fn start(&mut self) {
