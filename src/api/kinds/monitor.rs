@@ -164,7 +164,7 @@ pub enum TimeoutAction {
     "RecoveryScriptMissing: `scriptRuns` above 0 needs `script`"
 ))]
 pub struct Recovery {
-    /// What is recovered; by default the resource that the monitor belongs to, or nothing.
+    /// What is recovered; by default nothing: only the final action applies, to the server.
     #[serde(default)]
     pub target: RecoveryTarget,
     /// Runs of `script` before anything else.

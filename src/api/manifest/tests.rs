@@ -153,3 +153,61 @@ fn json_is_read_with_what_yaml_does_not_take() {
     assert_eq!(problems, []);
     assert_eq!(objects[0].value["metadata"]["annotations"]["a"], "😀");
 }
+
+#[test]
+fn no_mixture_of_yaml_ends_in_a_panic() {
+    let pieces = [
+        "a",
+        ": ",
+        "- ",
+        "\n",
+        "  ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "&x ",
+        "*x",
+        "!!str ",
+        "!t ",
+        "'",
+        "\"",
+        "|\n",
+        ">-\n",
+        "---\n",
+        "...\n",
+        "? ",
+        "# c\n",
+        "\t",
+        "<<: ",
+        "%YAML 1.2\n",
+        "é",
+        "0x1f",
+        "1e9",
+        "null",
+        "@",
+        "`",
+        "\u{feff}",
+        "\r\n",
+        "\0",
+    ];
+    // Xorshift: the same mixtures on every run.
+    let mut seed: u64 = 42;
+    let mut next = |bound: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed % bound as u64).unwrap()
+    };
+    for round in 0..4000 {
+        let mut text = if round % 3 == 0 { GROUP.to_owned() } else { String::new() };
+        for _ in 0..next(40) {
+            text.push_str(pieces[next(pieces.len())]);
+        }
+        text.push_str("\n---\n");
+        text.push_str(GROUP);
+        let (objects, _) = read(&text);
+        let _ = check_each(&objects);
+    }
+}
