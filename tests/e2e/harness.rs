@@ -46,10 +46,14 @@ pub struct Process(Child);
 
 impl Process {
     fn start(root: &Path, subcommand: &str) -> Self {
-        let log = root.join(format!("{subcommand}.log"));
-        let log = File::options().create(true).append(true).open(log).unwrap();
         let mut command = Command::new(STEAD);
         command.arg(subcommand).arg("--root").arg(root);
+        Self::run(root, subcommand, command)
+    }
+
+    fn run(root: &Path, name: &str, mut command: Command) -> Self {
+        let log = root.join(format!("{name}.log"));
+        let log = File::options().create(true).append(true).open(log).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         Self(command.spawn().unwrap())
     }
@@ -211,6 +215,37 @@ impl Server {
         let root = &self.root;
         self.keeper.get_or_insert_with(|| Process::start(root, "keeper"));
         self.agent.get_or_insert_with(|| Process::start(root, "agent"));
+    }
+
+    /// Starts keeper and agent; the agent's state is on a disk of its own of this size.
+    pub fn start_on_small_disk(&mut self, size: &str) {
+        let disk = self.state_folder();
+        fs::create_dir_all(&disk).unwrap();
+        self.keeper = Some(Process::start(&self.root, "keeper"));
+        // A mount namespace of its own: nobody else sees the disk, and it goes with the agent.
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c"]);
+        command.arg(r#"mount -t tmpfs -o size="$1" none "$2" && exec "$3" agent --root "$4""#);
+        command.args(["sh", size]).arg(&disk).arg(STEAD).arg(&self.root);
+        self.agent = Some(Process::run(&self.root, "agent", command));
+    }
+
+    /// Runs a shell command in the folder of the agent's state, as the agent sees it.
+    pub fn on_its_disk(&self, script: &str) {
+        let agent = self.agent.as_ref().unwrap().id().to_string();
+        let mut command = Command::new("nsenter");
+        command.args(["--mount", "--target", &agent, "sh", "-c"]);
+        command.arg(format!("cd \"$1\" && {script}")).arg("sh").arg(self.state_folder());
+        let _ = command.stderr(Stdio::null()).status().unwrap();
+    }
+
+    /// Its agent's log.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.root.join("agent.log")).unwrap_or_default()
+    }
+
+    fn state_folder(&self) -> PathBuf {
+        self.root.join("var/lib/stead")
     }
 
     /// Runs another agent of the same root to its end.

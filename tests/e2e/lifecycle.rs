@@ -107,6 +107,33 @@ fn a_lost_server_is_taken_over_from_and_a_restarted_cluster_remembers() {
 }
 
 #[test]
+fn a_full_disk_is_told_moves_nothing_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let mut cluster = Cluster::new(&group(&journal));
+    cluster.servers[0].start();
+    cluster.servers[1].start_on_small_disk("2m");
+    cluster.servers[2].start();
+    cluster.until("cluster", "test", |cluster| cluster["status"]["servers"] == "3/3");
+    let server = cluster.online("web");
+    cluster.servers[1].on_its_disk("dd if=/dev/zero of=fill bs=4096");
+    // Larger than any page that the state file has free.
+    let note = format!("note={}", "x".repeat(60_000));
+    let writing = std::thread::scope(|scope| {
+        let writing =
+            scope.spawn(|| cluster.kubectl(&["annotate", "failovergroup", "web", &note]));
+        let told = || cluster.servers[1].log().contains("No space left on device");
+        until("the full disk is told", told);
+        assert_eq!(cluster.online("web"), server);
+        cluster.servers[1].on_its_disk("rm fill");
+        writing.join().unwrap()
+    });
+    assert!(writing.status.success(), "{}", String::from_utf8_lossy(&writing.stderr));
+    cluster.until("cluster", "test", |cluster| cluster["status"]["servers"] == "3/3");
+    assert_eq!(starts(&journal).len(), 1);
+}
+
+#[test]
 fn a_planned_move_stops_before_it_starts() {
     let (_folder, journal, cluster) = cluster();
     let first = cluster.online("web");
