@@ -99,8 +99,18 @@ async fn demo(arguments: &Arguments) -> Result<()> {
     println!("starting three servers with {}", arguments.manifests.display());
     let cluster = Cluster::start(LAB, &stead, &web, &arguments.manifests).await?;
     let mut stage = Stage::new(cluster).await?;
-    stage.cluster().apply().await?;
+    let result = play(&mut stage, arguments).await;
+    if arguments.keep {
+        let cluster = stage.into_cluster();
+        print_things_to_try(&cluster, &stead);
+        cluster.keep()?;
+    }
+    result
+}
 
+/// Plays everything as often as asked for, and tells the figures.
+async fn play(stage: &mut Stage, arguments: &Arguments) -> Result<()> {
+    stage.cluster().apply().await?;
     let mut figures = Figures::default();
     for run in 1..=arguments.runs {
         if arguments.runs > 1 {
@@ -119,16 +129,11 @@ async fn demo(arguments: &Arguments) -> Result<()> {
         record.discarded
     );
     if let Some(file) = &arguments.json {
-        let text = serde_json::to_string_pretty(&figures.json(&stage)?)?;
+        let text = serde_json::to_string_pretty(&figures.json(stage)?)?;
         fs::write(file, text + "\n")
             .with_context(|| format!("failed to write {}", file.display()))?;
     }
     ensure!(record.dual.is_empty(), "two servers answered at once: {:?}", record.dual);
-    let cluster = stage.into_cluster();
-    if arguments.keep {
-        print_things_to_try(&cluster, &stead);
-        cluster.keep()?;
-    }
     Ok(())
 }
 
