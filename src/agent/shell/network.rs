@@ -91,6 +91,7 @@ impl Shell {
                 Ok(Opened::Hello { from: peer, reply, proved }) => {
                     if proved {
                         tracing::info!(%peer, %path, "a peer's run was proved");
+                        self.streams.restart(&peer);
                     }
                     self.reply(&path, from, reply);
                 }

@@ -103,17 +103,29 @@ impl Streams {
             if peers.contains_key(name) {
                 continue;
             }
-            let (queue, frames) = mpsc::channel(QUEUE_MAX);
-            let outgoing = Outgoing {
-                peer: name.clone(),
-                addresses: endpoint.streams(),
-                connector: TlsConnector::from(self.tls.client.clone()),
-                stream: None,
-            };
-            let task = self.runtime.spawn(outgoing.run(frames));
-            let connection = Connection { endpoint: endpoint.clone(), queue, task };
-            peers.insert(name.clone(), connection);
+            peers.insert(name.clone(), self.connection(name, endpoint.clone()));
         }
+    }
+
+    /// A new run of a peer: what is written to a connection with the run before is lost, and a
+    /// machine that lost its power has not even closed it.
+    pub fn restart(&self, peer: &ServerName) {
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(endpoint) = peers.get(peer).map(|connection| connection.endpoint.clone()) {
+            peers.insert(peer.clone(), self.connection(peer, endpoint));
+        }
+    }
+
+    fn connection(&self, peer: &ServerName, endpoint: Endpoint) -> Connection {
+        let (queue, frames) = mpsc::channel(QUEUE_MAX);
+        let outgoing = Outgoing {
+            peer: peer.clone(),
+            addresses: endpoint.streams(),
+            connector: TlsConnector::from(self.tls.client.clone()),
+            stream: None,
+        };
+        let task = self.runtime.spawn(outgoing.run(frames));
+        Connection { endpoint, queue, task }
     }
 
     /// Sends an encoded frame; false where the peer is unknown or its queue full.

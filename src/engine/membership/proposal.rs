@@ -37,8 +37,8 @@ pub struct Proposal {
     pub promises: BTreeMap<ServerName, (Instant, Promise)>,
     /// The arbiter, asked after the last promise.
     pub arbiter: ArbiterStep,
-    /// The newest store is being fetched from this member.
-    pub fetching: Option<ServerName>,
+    /// The newest store is being fetched from this member, who was last asked then.
+    pub fetching: Option<(ServerName, Instant)>,
 }
 
 /// Where the arbiter's answer stands.

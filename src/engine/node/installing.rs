@@ -18,6 +18,10 @@ use crate::engine::model::Arbiter;
 use crate::engine::placement::{GroupFacts, Holder};
 use crate::engine::time::Instant;
 
+/// Intervals after which a store that has not come is asked for again: long enough for a large one
+/// to be under way, and shorter than the lease that the waiting members hold.
+const FETCH_INTERVALS: u32 = 5;
+
 impl Engine {
     pub(super) fn try_install(&mut self) {
         let me = self.me().clone();
@@ -124,6 +128,8 @@ impl Engine {
 
     /// The newest store among the members becomes the leader's before the view is installed.
     fn fetch_or_install(&mut self) {
+        let now = self.now.instant;
+        let patience = self.timing().interval * FETCH_INTERVALS;
         let Some(proposal) = &mut self.proposal else {
             return;
         };
@@ -132,11 +138,15 @@ impl Engine {
             .iter()
             .map(|(name, (_, promise))| (promise.revision, name))
             .max_by_key(|(revision, _)| *revision);
-        if let Some((revision, name)) = newest.filter(|(r, _)| *r > self.durable.revision) {
-            let _ = revision;
+        if let Some((_, name)) = newest.filter(|(r, _)| *r > self.durable.revision) {
             let name = name.clone();
-            if proposal.fetching.as_ref() != Some(&name) {
-                proposal.fetching = Some(name.clone());
+            // Question and answer may be lost like any other message.
+            let waits = proposal
+                .fetching
+                .as_ref()
+                .is_some_and(|(from, asked)| *from == name && now.since(*asked) < patience);
+            if !waits {
+                proposal.fetching = Some((name.clone(), now));
                 let term = proposal.term.clone();
                 self.send(&name, Message::StoreFetch(StoreFetch { term }));
             }

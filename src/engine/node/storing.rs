@@ -280,7 +280,8 @@ impl Engine {
 
     pub(super) fn on_store_snapshot(&mut self, from: &ServerName, snapshot: StoreSnapshot) {
         let fetched = self.proposal.as_ref().is_some_and(|proposal| {
-            proposal.term == snapshot.term && proposal.fetching.as_ref() == Some(from)
+            proposal.term == snapshot.term
+                && proposal.fetching.as_ref().is_some_and(|(asked, _)| asked == from)
         });
         let led = self.view.as_ref().is_some_and(|view| view.term == snapshot.term)
             && self.follows(from, &snapshot.term);
