@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -27,6 +28,8 @@ use super::protocol::{Containment, ProcessKind};
 
 /// The PID namespace that the kernel makes first.
 const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+/// Bytes of a cgroup's name that say its root; the kernel allows 255 in all.
+const NAME_MAX: usize = 200;
 /// How long what a former keeper left may take to die.
 const CLEAR_MAX_MILLISECONDS: u16 = 10_000;
 
@@ -287,20 +290,35 @@ fn own_cgroup() -> io::Result<String> {
 /// One name for each keeper of a kernel, the same after its restart: by its root, and by its PID
 /// namespace where that is not the machine's own.
 fn base_name(root: &Path) -> String {
+    let root = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
     let mut name = String::from("stead");
     for part in root.components() {
         if let std::path::Component::Normal(part) = part {
             name.push('-');
-            name.extend(
-                part.to_string_lossy()
-                    .chars()
-                    .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }),
-            );
+            name.push_str(&escape(part.as_bytes()));
         }
+    }
+    if name.len() > NAME_MAX {
+        name.truncate(NAME_MAX);
+        let number = fs::metadata(&root).map_or(0, |folder| folder.ino());
+        name.push_str(&format!("-folder{number}"));
     }
     let namespace = fs::metadata("/proc/self/ns/pid").map_or(FIRST_PID_NAMESPACE, |it| it.ino());
     if namespace != FIRST_PID_NAMESPACE {
         name.push_str(&format!("-pid{namespace}"));
+    }
+    name
+}
+
+/// No two names come out the same: two keepers with one cgroup would end each other's services.
+fn escape(part: &[u8]) -> String {
+    let mut name = String::new();
+    for byte in part {
+        if byte.is_ascii_alphanumeric() {
+            name.push(char::from(*byte));
+        } else {
+            name.push_str(&format!("_{byte:02x}"));
+        }
     }
     name
 }
@@ -412,5 +430,32 @@ impl Place {
         let mut processes = Vec::new();
         walk(&cgroup.path, "cgroup.procs", &mut |pid| processes.push(pid));
         processes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_that_look_alike_have_cgroups_of_their_own() {
+        let roots = ["/srv/a-b", "/srv/a_b", "/srv/a.b", "/srv/a/b", "/srv/a_2db", "/srv/ab", "/"];
+        let names: BTreeSet<String> = roots.iter().map(|root| base_name(Path::new(root))).collect();
+        assert_eq!(names.len(), roots.len(), "{names:?}");
+    }
+
+    #[test]
+    fn what_can_not_be_read_counts_as_populated() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cgroup.events");
+        for (text, populated) in [
+            ("populated 0\nfrozen 0\n", false),
+            ("populated 1\nfrozen 0\n", true),
+            ("frozen 0\n", true),
+            ("", true),
+        ] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(is_populated(&File::open(&path).unwrap()), populated, "{text:?}");
+        }
     }
 }
