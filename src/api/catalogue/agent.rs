@@ -1,6 +1,6 @@
 //! The agent and the keeper of one server.
 
-use super::Severity::{Error, Information, Warning};
+use super::Severity::{Error, Information};
 use super::{Entry, entry};
 
 /// The table.
