@@ -442,7 +442,6 @@ fn matches(report: &ProcessReport, target: &Target) -> bool {
             !monitors && report.group == *group && report.resource == *resource
         }
         Target::Group(group) => !monitors && report.group == *group,
-        Target::Monitor(monitor) => monitors && report.resource == *monitor,
         Target::EveryGroup => !monitors,
     }
 }

@@ -169,8 +169,6 @@ pub enum Target {
     },
     /// All of a group.
     Group(String),
-    /// All of a monitor.
-    Monitor(String),
     /// All of every group.
     EveryGroup,
 }
