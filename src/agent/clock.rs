@@ -11,7 +11,7 @@ use crate::engine::time::{Instant, Now, WallTime};
 
 /// A clock that could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to read the clock CLOCK_BOOTTIME: {0}; the agent needs Linux 2.6.39 or newer")]
+#[error("failed to read the clock CLOCK_BOOTTIME; the agent needs Linux 2.6.39 or newer")]
 pub struct ClockError(#[from] nix::Error);
 
 /// Reads boot time.

@@ -151,7 +151,7 @@ pub enum PowerMode {
 pub enum ConfigError {
     /// A file can't be read.
     #[error(
-        "failed to read {}: {source}; `stead init` writes the folder of each server", path.display()
+        "failed to read {}; `stead init` writes the folder of each server", path.display()
     )]
     Read {
         /// The file.
@@ -168,7 +168,7 @@ pub enum ConfigError {
         reason: String,
     },
     /// The key is wrong.
-    #[error("failed to use the cluster key {}: {source}", path.display())]
+    #[error("failed to use the cluster key {}", path.display())]
     Key {
         /// The file.
         path: PathBuf,

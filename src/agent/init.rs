@@ -91,7 +91,7 @@ pub enum InitError {
     )]
     Exists(PathBuf),
     /// A file can't be read or written.
-    #[error("failed to {action} {}: {source}", path.display())]
+    #[error("failed to {action} {}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
@@ -104,7 +104,7 @@ pub enum InitError {
     #[error(transparent)]
     Pki(#[from] PkiError),
     /// The cluster's key can't be made.
-    #[error("failed to make the cluster key: {0}")]
+    #[error("failed to make the cluster key")]
     Key(#[from] KeyError),
     /// A file's content can't be made.
     #[error("failed to write {what}: {reason}")]

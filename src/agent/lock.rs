@@ -28,7 +28,7 @@ pub enum LockError {
         path: PathBuf,
     },
     /// The file can't be used.
-    #[error("failed to lock {}: {source}", path.display())]
+    #[error("failed to lock {}", path.display())]
     Io {
         /// The file.
         path: PathBuf,

@@ -31,7 +31,7 @@ const DAY_MILLISECONDS: i64 = 86_400_000;
 #[derive(Debug, thiserror::Error)]
 pub enum PkiError {
     /// Making one failed.
-    #[error("failed to make a certificate: {0}")]
+    #[error("failed to make a certificate")]
     Make(#[from] rcgen::Error),
     /// The clock shows no date.
     #[error("failed to make a certificate: the wall clock shows no usable date")]
@@ -45,7 +45,7 @@ pub enum PkiError {
         reason: String,
     },
     /// TLS does not accept it.
-    #[error("failed to use the certificate or key: {0}")]
+    #[error("failed to use the certificate or key")]
     Use(#[from] rustls::Error),
 }
 

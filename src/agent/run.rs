@@ -76,7 +76,7 @@ pub enum AgentError {
     #[error(transparent)]
     State(#[from] StateError),
     /// What is stored makes no cluster.
-    #[error("failed to use the stored objects: {0}")]
+    #[error("failed to use the stored objects")]
     Model(#[from] CompileError),
     /// Certificates.
     #[error(transparent)]
@@ -97,7 +97,7 @@ pub enum AgentError {
     #[error(transparent)]
     Clock(#[from] ClockError),
     /// The system.
-    #[error("failed to {action}: {source}")]
+    #[error("failed to {action}")]
     System {
         /// What was tried.
         action: &'static str,
@@ -105,7 +105,7 @@ pub enum AgentError {
         source: std::io::Error,
     },
     /// The engine's thread ended.
-    #[error("{0}; the keeper ends the services")]
+    #[error("the engine can not go on; the keeper ends the services")]
     Shell(#[from] ShellError),
     /// It panicked.
     #[error("the engine failed by a bug of its own; the keeper ends the services")]
@@ -142,8 +142,7 @@ fn run_with(
     let signals = runtime.block_on(async { Signals::new() })?;
     let parts = prepare(options, layout, config, runtime)?;
     let (ended, end) = oneshot::channel();
-    let (keeper, inbox) = (parts.keeper.clone(), parts.inbox.clone());
-    let shell = parts.shell;
+    let Parts { shell, inbox, keeper, api_tls } = parts;
     std::thread::Builder::new()
         .name("engine".into())
         .spawn(move || {
@@ -155,7 +154,7 @@ fn run_with(
             let _ = ended.send(result);
         })
         .map_err(system("start the engine's thread"))?;
-    let result = runtime.block_on(signals.serve(layout, &inbox, end));
+    let result = runtime.block_on(signals.serve(layout, &inbox, &api_tls, end));
     match result {
         Some(Ok(Ok(()))) => {
             let retired = runtime
@@ -202,6 +201,7 @@ impl Signals {
         mut self,
         layout: &Layout,
         inbox: &Inbox,
+        api_tls: &watch::Sender<ApiTls>,
         mut end: oneshot::Receiver<End>,
     ) -> Option<End> {
         loop {
@@ -213,22 +213,37 @@ impl Signals {
                 _ = self.interrupt.recv() => {
                     inbox.tell(Told::Retire);
                 }
-                _ = self.hang_up.recv() => match AgentConfig::read(layout) {
-                    Ok(config) => {
-                        tracing::info!("agent.yaml was read anew");
-                        inbox.tell(Told::Configured(Box::new(config)));
+                _ = self.hang_up.recv() => match reread(layout, inbox, api_tls) {
+                    Ok(()) => tracing::info!("agent.yaml and certificates were read anew"),
+                    Err(error) => {
+                        let error = anyhow::Error::from(error);
+                        tracing::error!("everything stays as it was: {error:#}");
                     }
-                    Err(error) => tracing::error!(%error, "agent.yaml stays as it was"),
                 },
             }
         }
     }
 }
 
+/// Takes in what changed in `agent.yaml`, and new certificates for new connections to the API.
+/// Between servers the old ones go on: there, dates are not looked at.
+fn reread(
+    layout: &Layout,
+    inbox: &Inbox,
+    api_tls: &watch::Sender<ApiTls>,
+) -> Result<(), AgentError> {
+    let config = AgentConfig::read(layout)?;
+    let tls = read_tls(layout, &config)?;
+    api_tls.send_replace(ApiTls { server: tls.api, client: tls.client });
+    inbox.tell(Told::Configured(Box::new(config)));
+    Ok(())
+}
+
 struct Parts {
     shell: Shell,
     inbox: Inbox,
     keeper: KeeperClient,
+    api_tls: watch::Sender<ApiTls>,
 }
 
 fn prepare(
@@ -256,7 +271,7 @@ fn prepare(
     let writer = start_writer(file, &inbox)?;
     let handle = runtime.handle().clone();
     let storage = Arc::new(Storage::new());
-    serve_api(&config, &me, &tls, &storage, &inbox, runtime)?;
+    let api_tls = serve_api(&config, &me, &tls, &storage, &inbox, runtime)?;
     let streams = Streams::start(handle.clone(), tls, listeners, &deliver(&inbox));
     let answers = inbox.clone();
     let work = Work::new(handle, host, Arc::new(move |input| answers.input(input)));
@@ -279,7 +294,7 @@ fn prepare(
         configured: config,
         unpublished: loaded.events,
     };
-    Ok(Parts { shell, inbox, keeper })
+    Ok(Parts { shell, inbox, keeper, api_tls })
 }
 
 fn system(action: &'static str) -> impl FnOnce(std::io::Error) -> AgentError {
@@ -440,17 +455,14 @@ fn serve_api(
     storage: &Arc<Storage>,
     inbox: &Inbox,
     runtime: &Runtime,
-) -> Result<(), AgentError> {
+) -> Result<watch::Sender<ApiTls>, AgentError> {
     let (sender, tls) =
         watch::channel(ApiTls { server: tls.api.clone(), client: tls.client.clone() });
     let options = ApiOptions { server: me.clone(), listen: config.listen.api(), tls };
     let writer = Arc::new(EngineWriter(inbox.clone()));
     let api = runtime.block_on(ApiServer::bind(options, storage.clone(), writer))?;
-    runtime.spawn(async move {
-        api.serve(std::future::pending()).await;
-        drop(sender);
-    });
-    Ok(())
+    runtime.spawn(api.serve(std::future::pending()));
+    Ok(sender)
 }
 
 fn start_engine(

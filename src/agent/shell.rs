@@ -54,7 +54,7 @@ pub enum ShellError {
     #[error(transparent)]
     Clock(#[from] ClockError),
     /// Waiting failed.
-    #[error("failed to wait for packets: {0}")]
+    #[error("failed to wait for packets")]
     Wait(#[from] nix::Error),
     /// A key could not be made.
     #[error(transparent)]

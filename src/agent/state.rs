@@ -93,7 +93,7 @@ pub enum StateError {
         reason: String,
     },
     /// Reading or writing failed.
-    #[error("failed to {action} {}: {source}", path.display())]
+    #[error("failed to {action} {}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,

@@ -120,8 +120,7 @@ fn a_full_disk_is_told_moves_nothing_and_loses_nothing() {
     // Larger than any page that the state file has free.
     let note = format!("note={}", "x".repeat(60_000));
     let writing = std::thread::scope(|scope| {
-        let writing =
-            scope.spawn(|| cluster.kubectl(&["annotate", "failovergroup", "web", &note]));
+        let writing = scope.spawn(|| cluster.kubectl(&["annotate", "failovergroup", "web", &note]));
         let told = || cluster.servers[1].log().contains("No space left on device");
         until("the full disk is told", told);
         assert_eq!(cluster.online("web"), server);

@@ -1,9 +1,18 @@
 //! What an agent refuses, and how it says so.
 
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 
-use crate::harness::Cluster;
+use nix::sys::signal::Signal;
+
+use crate::harness::{Cluster, Server, until};
+
+/// The first address in a server's configuration.
+fn address(server: &Server) -> String {
+    let config = fs::read_to_string(server.root.join("etc/stead/agent.yaml")).unwrap();
+    let line = config.lines().find(|line| line.trim().starts_with("lan:")).unwrap();
+    line.trim().trim_start_matches("lan:").trim().trim_matches('"').to_owned()
+}
 
 #[test]
 fn a_second_agent_is_refused_and_names_the_first() {
@@ -67,4 +76,32 @@ fn no_secret_is_in_any_log_and_garbage_disturbs_nobody() {
             assert!(!private.lines().filter(|line| line.len() > 20).any(|line| log.contains(line)));
         }
     }
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_who_has_it() {
+    let cluster = Cluster::new("");
+    let server = &cluster.servers[0];
+    let _taken = TcpListener::bind((address(server).as_str(), 7380)).unwrap();
+    let output = server.second_agent();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(text.contains("7380"), "{text}");
+    assert!(text.contains(&format!("pid {}", std::process::id())), "{text}");
+}
+
+#[test]
+fn a_mistake_in_a_configuration_that_is_read_anew_changes_nothing() {
+    let cluster = Cluster::start("");
+    cluster.until("cluster", "test", |cluster| cluster["status"]["servers"] == "3/3");
+    let server = &cluster.servers[0];
+    let path = server.root.join("etc/stead/agent.yaml");
+    let good = fs::read_to_string(&path).unwrap();
+    fs::write(&path, "server: [").unwrap();
+    server.agent.as_ref().unwrap().signal(Signal::SIGHUP);
+    until("the mistake is told", || server.log().contains("everything stays as it was"));
+    fs::write(&path, good).unwrap();
+    server.agent.as_ref().unwrap().signal(Signal::SIGHUP);
+    until("it is read", || server.log().contains("were read anew"));
+    cluster.until("cluster", "test", |cluster| cluster["status"]["servers"] == "3/3");
 }

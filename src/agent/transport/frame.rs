@@ -52,7 +52,7 @@ pub enum FrameError {
     #[error("a frame of version {0}, this release reads version {FRAME_VERSION}")]
     Version(u8),
     /// Not what the version prescribes.
-    #[error("a malformed frame: {0}")]
+    #[error("a malformed frame")]
     Encoding(#[from] postcard::Error),
     /// Larger than anything that is sent.
     #[error("a frame of {0} bytes, the most is {FRAME_MAX}")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::datagram::DATAGRAM_MAX;
@@ -19,7 +19,7 @@ pub struct Sockets {
 
 /// A socket or listener that could not be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to listen on {what} {address}{by}: {source}")]
+#[error("failed to listen on {what} {address}{by}")]
 pub struct BindError {
     /// UDP or TCP.
     pub what: &'static str,
@@ -39,7 +39,11 @@ impl BindError {
         let by = if kind == io::ErrorKind::AddrInUse && what == "TCP" {
             crate::keeper::listeners::listeners(address.port())
                 .ok()
-                .and_then(|found| Some(format!(", taken: {}", found.first()?)))
+                .and_then(|found| {
+                    let here = |other: &IpAddr| *other == address.ip() || other.is_unspecified();
+                    let holder = found.iter().find(|one| here(&one.address.ip()))?;
+                    Some(format!(", taken: {holder}"))
+                })
                 .unwrap_or_default()
         } else if kind == io::ErrorKind::AddrNotAvailable {
             ", which is no address of this machine (see `listen` in agent.yaml)".to_owned()
