@@ -69,7 +69,9 @@ impl Engine {
     /// another has.
     fn looks_around(&self, members: &BTreeMap<ServerName, BootId>) -> bool {
         let servers = &self.model.cluster.servers;
-        let started = self.now.instant.since(self.boot) < self.timing().timeout;
+        // Once in a view it knows whom it was with.
+        let started =
+            self.view.is_none() && self.now.instant.since(self.boot) < self.timing().timeout;
         let missing = members.len() < servers.len();
         missing && (started || servers.iter().any(|name| self.liveness.restarting(name)))
     }
