@@ -40,10 +40,8 @@ pub(super) enum Route {
     OpenApi3Index,
     /// `/openapi/v3/apis/GROUP/VERSION`.
     OpenApi3 {
-        /// The group.
+        /// The group, which has one version.
         group: &'static str,
-        /// The version.
-        version: &'static str,
     },
     /// Objects.
     Objects(Target),
@@ -103,7 +101,7 @@ fn served(group: &str) -> Option<(&'static str, &'static str)> {
 
 fn openapi(group: &str, version: &str) -> Route {
     match served(group).filter(|(_, served)| *served == version) {
-        Some((group, version)) => Route::OpenApi3 { group, version },
+        Some((group, _)) => Route::OpenApi3 { group },
         None => Route::Unknown,
     }
 }

@@ -430,7 +430,7 @@ fn describe(parts: &Parts, route: &Route) -> Answer {
         }
         Route::OpenApi2 => answer::cached(headers, json.clone(), openapi::TWO.clone()),
         Route::OpenApi3Index => cached(openapi::index(answer::hash)),
-        Route::OpenApi3 { group, version } => cached(openapi::three(group, version)),
+        Route::OpenApi3 { group } => answer::cached(headers, json.clone(), openapi::three(group)),
         Route::Version
         | Route::Health { .. }
         | Route::Objects(_)

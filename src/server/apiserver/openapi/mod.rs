@@ -8,6 +8,7 @@ mod gnostic;
 mod meta;
 mod operations;
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
@@ -39,12 +40,20 @@ pub(super) static TWO: LazyLock<Bytes> = LazyLock::new(|| document_two().to_stri
 pub(super) static TWO_PROTOBUF: LazyLock<Bytes> =
     LazyLock::new(|| gnostic::document(&document_two()).into());
 
+/// The v3 documents, by group.
+static THREE: LazyLock<BTreeMap<&str, Bytes>> = LazyLock::new(|| {
+    let documents = GROUPS.into_iter();
+    documents
+        .map(|(group, version)| (group, document_three(group, version).to_string().into()))
+        .collect()
+});
+
 /// The index of v3 documents. `hash` gives each document's content a name, for caches.
 pub(super) fn index(hash: impl Fn(&[u8]) -> String) -> Value {
     let mut paths = Map::new();
     for (group, version) in GROUPS {
         let path = group_path(group, version);
-        let hash = hash(three(group, version).to_string().as_bytes());
+        let hash = hash(&three(group));
         let url = format!("/openapi/v3/{path}?hash={hash}");
         paths.insert(path, json!({"serverRelativeURL": url}));
     }
@@ -52,7 +61,11 @@ pub(super) fn index(hash: impl Fn(&[u8]) -> String) -> Value {
 }
 
 /// The v3 document of a group.
-pub(super) fn three(group: &str, version: &str) -> Value {
+pub(super) fn three(group: &str) -> Bytes {
+    THREE.get(group).cloned().unwrap_or_default()
+}
+
+fn document_three(group: &str, version: &str) -> Value {
     let mut schemas = meta::schemas(Dialect::Three);
     let mut paths = Map::new();
     for kind in kinds::all().iter().filter(|kind| kind.group == group) {

@@ -123,7 +123,7 @@ impl Writes {
         kind: &Kind,
         name: &str,
         dry_run: bool,
-        mut plan: impl FnMut(Option<&Served>, &mut Vec<String>) -> Result<Plan, Failure>,
+        mut plan: impl FnMut(Option<&Served>, &mut Vec<String>) -> Result<Plan, Failure> + Send,
     ) -> Result<Outcome, Failure> {
         let turn = tokio::time::timeout(WRITE_TIMEOUT, self.turn.lock()).await;
         let Ok(_turn) = turn else {
@@ -146,7 +146,7 @@ impl Writes {
                     (change(&key, served.as_ref(), None), Err(answer))
                 }
                 Plan::Store { object, code } => {
-                    self.check(kind, name, served.as_ref(), &object, &mut warnings)?;
+                    self.check(&key, kind, served.as_ref(), &object, &mut warnings).await?;
                     if dry_run {
                         let value = dressed(object, served.as_ref());
                         return Ok(Outcome { code, value, is_object: true, warnings });
@@ -197,10 +197,10 @@ impl Writes {
     }
 
     /// Checks an object alone and among all others.
-    fn check(
+    async fn check(
         &self,
+        key: &ObjectKey,
         kind: &Kind,
-        name: &str,
         old: Option<&Served>,
         object: &Value,
         warnings: &mut Vec<String>,
@@ -208,34 +208,37 @@ impl Writes {
         if object.to_string().len() > OBJECT_MAX {
             return Err(Failure::too_large(OBJECT_MAX));
         }
-        let mut stored: Vec<Value> = self
-            .storage
-            .stored()
-            .into_iter()
-            .filter_map(|(_, text)| serde_json::from_str(&text).ok())
-            .collect();
-        // The rules about changes look at the status of operations, which is not always stored.
-        let same = |other: &Value| {
-            other["kind"] == kind.kind.as_str() && other["metadata"]["name"] == name
-        };
-        if let Some(old) = old.filter(|old| old.stored.is_some())
-            && let Some(known) = stored.iter_mut().find(|other| same(other))
-        {
-            *known = old.value();
-        }
-        let problems = api::validation::validate_write(&stored, object);
-        let own = |problem: &Problem| {
-            problem.kind.is_empty() || (problem.kind == kind.kind && problem.name == name)
-        };
+        let (storage, wanted) = (self.storage.clone(), object.clone());
+        let old = old.filter(|old| old.stored.is_some()).map(|old| (key.clone(), old.clone()));
+        // Thousands of objects take a while to look at: not on a thread that others wait for.
+        let checked = tokio::task::spawn_blocking(move || problems(&storage, old, &wanted)).await;
+        let problems = checked.map_err(|_| Failure::no_leader("this agent is ending"))?;
         let (errors, others): (Vec<Problem>, Vec<Problem>) =
             problems.into_iter().partition(Problem::is_error);
+        let own = |problem: &&Problem| {
+            problem.kind.is_empty() || (problem.kind == key.kind && problem.name == key.name)
+        };
         warnings.extend(
-            others.iter().filter(|problem| own(problem)).map(|problem| {
+            others.iter().filter(own).map(|problem| {
                 format!("{}: {} ({})", problem.field, problem.message, problem.code)
             }),
         );
-        if errors.is_empty() { Ok(()) } else { Err(Failure::invalid(kind, name, &errors)) }
+        if errors.is_empty() { Ok(()) } else { Err(Failure::invalid(kind, &key.name, &errors)) }
     }
+}
+
+/// Everything that is wrong with an object among those that are stored.
+fn problems(storage: &Storage, old: Option<(ObjectKey, Served)>, object: &Value) -> Vec<Problem> {
+    let stored: Vec<Value> = storage
+        .stored()
+        .into_iter()
+        // The rules about changes look at the status, too, which most kinds are stored without.
+        .map(|(key, text)| match &old {
+            Some((changed, served)) if *changed == key => served.value(),
+            Some(_) | None => serde_json::from_str(&text).unwrap_or_default(),
+        })
+        .collect();
+    api::validation::validate_write(&stored, object)
 }
 
 fn change(key: &ObjectKey, served: Option<&Served>, json: Option<String>) -> Change {

@@ -70,7 +70,7 @@ impl Writes {
         name: &str,
         options: &Options,
         duplicates: &[String],
-        patch: impl Fn(Value) -> Result<Value, Failure>,
+        patch: impl Fn(Value) -> Result<Value, Failure> + Sync,
     ) -> Result<Outcome, Failure> {
         self.make(kind, name, options.dry_run, |served, warnings| {
             let served = served.ok_or_else(|| Failure::not_found(kind, name))?;
