@@ -21,7 +21,6 @@ const KILLS_AGENT: &str = "STEAD_TEST_KILLS_AGENT";
 
 /// What runs in the keeper's process; by itself it does nothing.
 #[test]
-#[ignore = "the body of a process that other tests start"]
 fn keeper_process() {
     let Some(root) = std::env::var_os(ROOT).map(PathBuf::from) else { return };
     // The keeper of a test that was killed goes with it.
@@ -38,7 +37,7 @@ fn keeper_process() {
 /// The test of this name, as a process of its own.
 pub(crate) fn this_test_as_a_process(name: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", name, "--ignored", "--nocapture"]);
+    command.args(["--exact", name, "--nocapture"]);
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command
 }

@@ -516,9 +516,9 @@ async fn a_keeper_told_to_end_without_an_agent_lets_services_heed_sigterm() {
     assert_eq!(fs::read_to_string(said).unwrap(), "goodbye\n");
 }
 
-/// An agent with a service, a probe port and a farewell, that waits to be killed.
+/// An agent with a service, a probe port and a farewell, that waits to be killed; by itself it does
+/// nothing.
 #[test]
-#[ignore = "the body of a process that another test starts"]
 fn agent_process() {
     let Some(root) = std::env::var_os("STEAD_TEST_AGENT").map(PathBuf::from) else { return };
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).unwrap();
