@@ -64,7 +64,8 @@ impl Engine {
         match inside {
             Some(true) => {
                 proposal.arbiter = ArbiterStep::Held(now, None);
-                self.note_arbitration("ArbitrationHeld", "");
+                let words = self.inside_words();
+                self.note_arbitration("ArbitrationHeld", &words);
                 self.fetch_or_install();
             }
             Some(false) => proposal.arbiter = ArbiterStep::Refused(now),
@@ -111,6 +112,17 @@ impl Engine {
                 *step = ArbiterStep::Refused(now);
                 self.note_arbitration("ArbitrationUnknown", message);
             }
+        }
+    }
+
+    /// What decided, where no arbiter outside was asked.
+    fn inside_words(&self) -> String {
+        let configured = self.model.cluster.servers.len();
+        let members = self.proposal.as_ref().map_or(0, |proposal| proposal.members.len());
+        match self.model.cluster.arbiter {
+            Arbiter::Majority => format!("{members} of {configured} servers are a majority"),
+            Arbiter::External { .. } => "every server is heard".to_owned(),
+            Arbiter::None => "no arbiter is configured".to_owned(),
         }
     }
 
