@@ -16,6 +16,8 @@ pub(super) struct Past {
     pub(super) number: u64,
     /// Numbers of the events there that led to it.
     causes: Vec<u64>,
+    /// The leader's order that it is about, if any: leads to that order's own event.
+    grant: Option<String>,
     /// When, RFC 3339 with fractions.
     pub(super) time: String,
     /// `Kind/name` of what it is about.
@@ -48,12 +50,21 @@ impl Past {
                 .split(',')
                 .filter_map(|number| number.trim().parse().ok())
                 .collect(),
+            grant: serde_json::from_str(annotation("stead.dev/parameters"))
+                .ok()
+                .and_then(|parameters: BTreeMap<String, String>| parameters.get("grant").cloned()),
             time: time.unwrap_or_default().to_owned(),
             object,
             reason: text(event, "/reason").to_owned(),
             message: text(event, "/message").to_owned(),
             type_: text(event, "/type").to_owned(),
         }
+    }
+
+    /// Whether it is the leader's order that `event` carries out.
+    fn orders(&self, event: &Past) -> bool {
+        let given = matches!(self.reason.as_str(), "GroupGranted" | "GroupOrderedToStop");
+        given && self.grant.is_some() && self.grant == event.grant && self.object == event.object
     }
 
     fn order(&self) -> (Option<Timestamp>, &str, u64) {
@@ -90,8 +101,10 @@ pub(super) fn chain(events: &[Past], object: &str) -> Vec<Past> {
     let mut open = vec![latest];
     let mut found = vec![latest.clone()];
     while let Some(event) = open.pop() {
-        for number in &event.causes {
-            let key = (event.run.as_str(), *number);
+        let own = event.causes.iter().map(|number| (event.run.as_str(), *number));
+        let order = events.iter().find(|other| other.orders(event));
+        let order = order.map(|other| (other.run.as_str(), other.number));
+        for key in own.chain(order) {
             let Some(cause) = by_number.get(&key) else { continue };
             if found.len() < CHAIN_MAX && seen.insert(key) {
                 found.push((*cause).clone());
@@ -135,6 +148,25 @@ mod tests {
             chain(&events, "FailoverGroup/web").iter().map(|event| event.number).collect();
         assert_eq!(numbers, [1, 4, 5]);
         assert_eq!(chain(&events, "FailoverGroup/none"), []);
+    }
+
+    #[test]
+    fn what_a_server_does_leads_to_the_order_of_the_leader_on_another() {
+        let with = |mut event: Value, server: &str, reason: &str| {
+            let annotations = &mut event["metadata"]["annotations"];
+            annotations["stead.dev/server"] = json!(server);
+            annotations["stead.dev/parameters"] = json!(r#"{"grant":"7.node1/3"}"#);
+            event["reason"] = json!(reason);
+            event
+        };
+        let events = read_all(&[
+            with(event(4, "FailoverGroup/web", "3"), "node1", "GroupGranted"),
+            event(3, "Server/node3", ""),
+            with(event(5, "FailoverGroup/web", ""), "node2", "GroupStarting"),
+        ]);
+        let numbers: Vec<u64> =
+            chain(&events, "FailoverGroup/web").iter().map(|event| event.number).collect();
+        assert_eq!(numbers, [3, 4, 5]);
     }
 
     #[test]

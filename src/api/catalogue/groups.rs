@@ -34,7 +34,7 @@ pub const ENTRIES: &[Entry] = &[
     entry(
         "GroupStarting",
         Information,
-        ["{group} is being activated", "{group} を活性化しています"],
+        ["{group} is being activated on {server}", "{group} を {server} で活性化しています"],
         [
             "Its resources start in the order of their dependencies.",
             "リソースを依存関係の順に起動しています。",
@@ -44,14 +44,14 @@ pub const ENTRIES: &[Entry] = &[
     entry(
         "GroupOnline",
         Information,
-        ["{group} is active", "{group} が活性化しました"],
+        ["{group} is active on {server}", "{group} が {server} で活性化しました"],
         ["Every resource of the group is active.", "グループの全リソースが活性状態です。"],
         ["Nothing.", "対処は不要です。"],
     ),
     entry(
         "GroupStopping",
         Information,
-        ["{group} is being deactivated", "{group} を非活性化しています"],
+        ["{group} is being deactivated on {server}", "{group} を {server} で非活性化しています"],
         [
             "Its resources stop in reverse order of their dependencies.",
             "リソースを依存関係の逆順に停止しています。",
@@ -61,7 +61,7 @@ pub const ENTRIES: &[Entry] = &[
     entry(
         "GroupStopped",
         Information,
-        ["{group} has certainly stopped here", "{group} はこのサーバーで確実に停止しました"],
+        ["{group} has certainly stopped on {server}", "{group} は {server} で確実に停止しました"],
         ["Every resource of the group is inactive.", "グループの全リソースが非活性です。"],
         ["Nothing.", "対処は不要です。"],
     ),

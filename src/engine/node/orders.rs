@@ -249,9 +249,12 @@ impl Engine {
             let surplus = facts.failovers.len().saturating_sub(FAILOVERS_REMEMBERED);
             facts.failovers.drain(..surplus);
             let from = previous.clone();
+            // The outage began when the lost server last got support.
+            let absent = from.as_ref().and_then(|from| leadership.lead.absent.get(from));
+            let since = absent.map_or(now, |absent| absent.since);
             leadership.failing_over.entry(group.clone()).or_insert(FailoverUnderWay {
                 from,
-                since: now,
+                since,
                 wall,
                 reason: "ServerLost".to_owned(),
             });

@@ -1,7 +1,7 @@
 //! What the groups and monitors of this server want, turned into effects.
 
 use super::Engine;
-use crate::api::names::MonitorName;
+use crate::api::names::{GroupName, MonitorName};
 use crate::engine::effect::Effect;
 use crate::engine::group::{GroupEffect, Refused, Target};
 use crate::engine::message::{Message, Report, Wants};
@@ -116,8 +116,21 @@ impl Engine {
     }
 
     fn on_note(&mut self, note: Note) {
-        let parameters: Vec<(&str, &str)> =
+        let mut parameters: Vec<(&str, &str)> =
             note.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let me = self.me().clone();
+        if parameters.iter().all(|(name, _)| *name != "server") {
+            parameters.push(("server", me.as_str()));
+        }
+        // The order leads to the leader's event about it, on whatever server that was.
+        let order = match note.object.kind.as_str() {
+            "FailoverGroup" => self.orders_taken.get(&GroupName::from(&*note.object.name)),
+            _ => None,
+        };
+        let order = order.map(ToString::to_string);
+        if let Some(order) = &order {
+            parameters.push(("grant", order));
+        }
         let topic = |kind: &str, name: &str| format!("latest/{kind}/{name}");
         let mut causes: Vec<Option<u64>> = note
             .because
@@ -126,6 +139,8 @@ impl Engine {
             .collect();
         let latest = topic(&note.object.kind, &note.object.name);
         causes.push(self.chronicle.recall(&latest));
+        causes.sort_unstable();
+        causes.dedup();
         let (kind, name) = (note.object.kind.clone(), note.object.name.clone());
         let number = self.event(&kind, &name, note.reason, &parameters, &causes);
         self.chronicle.remember(&latest, number);
