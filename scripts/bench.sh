@@ -16,13 +16,13 @@ for one in "${what[@]}"; do
     placement) cargo bench --quiet --bench placement ;;
     failover)
         cargo build --quiet --release --bin stead
-        cargo build --quiet --example demo
+        cargo build --quiet --example demo --example web
         "$target/debug/examples/demo" --stead "$target/release/stead" --runs 10 \
             --json "$out/failover.json"
         ;;
     footprint)
         cargo build --quiet --release --bin stead
-        cargo build --quiet --example demo
+        cargo build --quiet --example demo --example web
         python3 benches/footprint/measure.py "$target"
         ;;
     *)

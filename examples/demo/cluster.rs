@@ -166,13 +166,10 @@ impl Cluster {
         self.manifest.servers.iter().map(target).collect()
     }
 
-    /// Process ids of what runs on a server.
-    pub fn pids(&self, server: &str) -> Result<BTreeMap<&'static str, i32>> {
+    /// Process ids of a server's agent and keeper, as seen from outside.
+    pub fn pids(&self, server: &str) -> Result<[i32; 2]> {
         let services = self.services.get(server).context("the server is on")?;
-        Ok(BTreeMap::from([
-            ("agent", services.agent.pid()?.as_raw()),
-            ("keeper", services.keeper.pid()?.as_raw()),
-        ]))
+        Ok([services.agent.pid()?.as_raw(), services.keeper.pid()?.as_raw()])
     }
 
     /// Cuts a server's power.

@@ -8,7 +8,6 @@ mod apply;
 mod completion;
 mod connection;
 mod delete;
-mod demo_app;
 mod describe;
 mod docs;
 mod events;
@@ -112,8 +111,6 @@ enum Command {
     PortCheck(port_check::Arguments),
     Completion(completion::Arguments),
     #[command(hide = true)]
-    DemoApp(demo_app::Arguments),
-    #[command(hide = true)]
     Generate(generate::Arguments),
 }
 
@@ -153,7 +150,6 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Keeper(command) => command.run(format).map_err(Failure::from),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Completion(arguments) => completion::run(&arguments),
-        Command::DemoApp(arguments) => demo_app::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Apply(arguments) => on_runtime(apply::run(&global, &arguments)),
         Command::Get(arguments) => on_runtime(get::run(&global, &arguments)),

@@ -39,7 +39,7 @@ fn a_wrong_command_line_is_2_and_that_of_port_check_3() {
 fn the_reference_has_every_subcommand_but_no_hidden_one() {
     let text = reference();
     assert!(text.contains("### stead port-check") && text.contains("#### stead group move"));
-    assert!(!text.contains("demo-app"));
+    assert!(!text.contains("### stead generate"));
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Switch {
     /// Takes a machine's ports down, as its power goes.
     pub fn go_dark(&self, machine: &str) -> Result<()> {
         let down = |network: &String| format!("link set {} down\n", cable(machine, network));
-        let commands: String = self.networks.iter().map(|network| down(network)).collect();
+        let commands: String = self.networks.iter().map(down).collect();
         self.batch_with(&commands, &["-force"])
     }
 
