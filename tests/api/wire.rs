@@ -97,7 +97,8 @@ async fn discovery_comes_in_three_forms_and_is_cached_by_its_tag() {
     assert_eq!(legacy.json()["kind"], "APIGroupList");
     for form in ["v2", "v2beta1"] {
         let accept = format!(
-            "application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList,application/json"
+            "application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList,\
+             application/json"
         );
         let answer = call(&client, Method::GET, "/apis", &[(ACCEPT, &accept)], "").await.is(200);
         assert_eq!(answer.json()["apiVersion"], format!("apidiscovery.k8s.io/{form}"));

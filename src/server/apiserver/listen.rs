@@ -233,7 +233,10 @@ async fn connection(
     let handler = service_fn(move |request: Request<Incoming>| {
         let (service, identity) = (service.clone(), identity.clone());
         let active = Active::new(&answered);
-        async move { Ok::<_, std::convert::Infallible>(service.answer(request, identity, active).await) }
+        async move {
+            let answer = service.answer(request, identity, active).await;
+            Ok::<_, std::convert::Infallible>(answer)
+        }
     });
     let builder = builder(http2);
     let connection = builder.serve_connection(TokioIo::new(stream), handler);

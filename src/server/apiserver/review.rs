@@ -1,5 +1,5 @@
-//! `SelfSubjectAccessReview`: may I? `SelfSubjectRulesReview`: what may I? Some clients ask in protobuf, which is read here as far as the
-//! first goes.
+//! `SelfSubjectAccessReview`: may I? `SelfSubjectRulesReview`: what may I? Some clients ask in
+//! protobuf, which is read here as far as the first goes.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -53,7 +53,8 @@ pub(super) fn review(media: Media, bytes: &Bytes, who: &Identity) -> Result<Valu
     }))
 }
 
-/// Everything that the caller may do. There is one namespace, so the question's own does not matter.
+/// Everything that the caller may do. There is one namespace, so which is asked about does not
+/// matter.
 pub(super) fn rules(who: &Identity) -> Value {
     let rule = |verbs: &[&str], groups: &[&str], resources: &[&str]| json!({"verbs": verbs, "apiGroups": groups, "resources": resources});
     let mut rules = Vec::new();

@@ -1,7 +1,7 @@
 //! Deleting objects.
 //!
 //! What runs something goes in two steps: the request is recorded in the object, the cluster
-//! deactivates what it runs and takes its finalizer off. What is protected stays while it is active.
+//! deactivates what it runs and takes its finalizer off. What is protected stays while active.
 
 use serde::Deserialize;
 use serde_json::Value;
