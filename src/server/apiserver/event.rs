@@ -7,9 +7,9 @@ use crate::api;
 use crate::api::catalogue::{self, Language, Severity};
 use crate::engine::time::WallTime;
 
-/// Name of an event: what it is about, and what numbers it.
+/// Name of an event: what it is about, and what numbers it, so that lists have the order of time.
 pub(super) fn name(past: &PastEvent) -> String {
-    format!("{}.{}.{}", past.event.object.name, past.boot, past.event.number)
+    format!("{}.{}.{:08}", past.event.object.name, past.boot, past.event.number)
 }
 
 /// An event as `v1` serves it. `events.k8s.io/v1` is the same under other names: see [`modern`].
