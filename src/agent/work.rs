@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::runtime::Handle;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use super::keeper_client::KeeperEvent;
 use crate::api::kinds::{Arbitration, MonitorSpec, ResourceSpec};
 use crate::api::names::{MonitorName, ServerName};
 use crate::drivers::{Host, arbiters, monitors, process, resources};
@@ -58,7 +60,7 @@ impl Work {
         let host = self.host.clone();
         let work = async move {
             let limit = context.timeout;
-            match timeout(limit, resources::run(&host, action, &context)).await {
+            match timeout(limit, with_keeper(&host, action, &context)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Outcome::TimedOut,
             }
@@ -148,6 +150,35 @@ impl Work {
             answer(input(result.unwrap_or_else(|_| panicked())));
         });
         self.running.insert(id, task.abort_handle());
+    }
+}
+
+/// Runs a driver. A keeper that is lost is back a moment later and holds nothing then: stopping and
+/// probing wait for it and begin anew, because "the keeper was lost" is not "it can't be stopped".
+async fn with_keeper(host: &Host, action: ResourceAction, context: &ResourceContext) -> Outcome {
+    let may_repeat = match action {
+        ResourceAction::Stop | ResourceAction::Probe => true,
+        ResourceAction::Start => false,
+    };
+    loop {
+        let mut events = host.keeper.events();
+        while may_repeat && !host.keeper.is_present() {
+            if let Err(RecvError::Closed) = events.recv().await {
+                break;
+            }
+        }
+        let outcome = resources::run(host, action, context).await;
+        let certain = match outcome {
+            Outcome::Active { .. } | Outcome::Absent | Outcome::TimedOut => true,
+            Outcome::Failed { .. } | Outcome::Unknown { .. } => false,
+        };
+        let mut lost = !host.keeper.is_present();
+        while let Ok(event) = events.try_recv() {
+            lost |= matches!(event, KeeperEvent::Lost);
+        }
+        if certain || !may_repeat || !lost {
+            return outcome;
+        }
     }
 }
 

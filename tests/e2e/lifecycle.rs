@@ -107,6 +107,23 @@ fn a_lost_server_is_taken_over_from_and_a_restarted_cluster_remembers() {
 }
 
 #[test]
+fn a_lost_keeper_takes_its_services_with_it_and_the_group_runs_again() {
+    let (_folder, journal, mut cluster) = cluster();
+    let first = cluster.online("web");
+    let process = starts(&journal)[0];
+    let keeper = cluster.server(&first).keeper.take().unwrap();
+    keeper.signal(Signal::SIGKILL);
+    assert!(!keeper.wait());
+    until("the service ends with its keeper", || !lives(process));
+    cluster.server(&first).start();
+    until("the group is started again", || starts(&journal).len() == 2);
+    cluster.online("web");
+    let processes = starts(&journal);
+    assert!(lives(processes[1]));
+    cluster.until("server", &first, |server| server["status"]["keeper"] == "ok");
+}
+
+#[test]
 fn a_full_disk_is_told_moves_nothing_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("journal");
