@@ -38,9 +38,12 @@ pub struct Lead {
     pub sequence: u64,
 }
 
-/// A member's own send time, and when it came here.
+/// A member's own send time, and when it came here. Means something to that run of its agent only:
+/// a machine that booted anew counts its time from zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
+    /// The run that sent it.
+    pub boot: BootId,
     /// On the member's clock.
     pub sent: Instant,
     /// On ours. Whatever echoes the stamp extends the member's lease from `sent`, which was before

@@ -57,7 +57,7 @@ impl Engine {
             Message::Promise(promise) => self.on_promise(&from, *promise),
             Message::Nack(nack) => self.on_nack(&from, &nack),
             Message::Renew(renew) => self.on_renew(&from, boot, *renew),
-            Message::Ack(ack) => self.on_ack(&from, *ack),
+            Message::Ack(ack) => self.on_ack(&from, boot, *ack),
             Message::StoreAppend(append) => self.on_store_append(&from, append),
             Message::StoreSnapshot(snapshot) => self.on_store_snapshot(&from, snapshot),
             Message::StoreAppended(appended) => self.on_store_appended(&from, &appended),

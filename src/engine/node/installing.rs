@@ -194,8 +194,8 @@ impl Engine {
             sequence: 0,
         };
         for name in others() {
-            if let Some((_, promise)) = promises.get(name) {
-                let stamp = Stamp { sent: promise.sent, received: now };
+            if let (Some((_, promise)), Some(boot)) = (promises.get(name), lead.members.get(name)) {
+                let stamp = Stamp { boot: *boot, sent: promise.sent, received: now };
                 lead.stamps.insert(name.clone(), stamp);
             }
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Engine;
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::effect::Effect;
-use crate::engine::ids::{ActionId, GrantId};
+use crate::engine::ids::{ActionId, BootId, GrantId};
 use crate::engine::input::Verdict;
 use crate::engine::membership::lead::{Freedom, Lead, Stamp};
 use crate::engine::message::{Ack, Message, Order, Renew, Report};
@@ -143,7 +143,9 @@ impl Engine {
             };
             let orders = leadership.orders.get(name);
             let report = leadership.lead.reports.get(name);
+            let current = self.liveness.peer(name).and_then(|peer| peer.boot);
             let stamp = leadership.lead.stamps.get(name).copied();
+            let stamp = stamp.filter(|stamp| Some(stamp.boot) == current);
             let renew = Renew {
                 term: leadership.lead.term.clone(),
                 members: names.clone(),
@@ -184,7 +186,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_ack(&mut self, from: &ServerName, ack: Ack) {
+    pub(super) fn on_ack(&mut self, from: &ServerName, boot: BootId, ack: Ack) {
         let now = self.now.instant;
         let Some(leadership) = &mut self.leadership else {
             return;
@@ -196,9 +198,9 @@ impl Engine {
         }
         let basis = lead.acks.entry(from.clone()).or_default();
         *basis = (*basis).max(ack.echo);
-        let stamp = Stamp { sent: ack.sent, received: now };
+        let stamp = Stamp { boot, sent: ack.sent, received: now };
         let known = lead.stamps.entry(from.clone()).or_insert(stamp);
-        if ack.sent > known.sent {
+        if known.boot != boot || ack.sent > known.sent {
             *known = stamp;
         }
         let round = lead.round;

@@ -518,6 +518,12 @@ impl Leadership {
             Holder::Held { .. } => {
                 self.surplus.insert((group.clone(), from.clone()), None);
             }
+            // In doubt there until a probe has said so, while an absent server may hold it: what
+            // ends the doubt must not make it free.
+            Holder::Unknown
+                if held.order.is_nobodys()
+                    && held.phase == GroupPhase::Starting
+                    && self.lead.absent.keys().any(|name| !self.freed.contains(name)) => {}
             // Found by a probe after the report was taken.
             Holder::Free | Holder::Unknown => {
                 facts.holder = adopted(from.clone(), held.clone());
