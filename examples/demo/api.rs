@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Event {
     /// When it happened; all servers of the demo share a clock.
     pub at: Instant,
+    /// Its number at the server that says it: the order within one instant.
+    pub number: u64,
     /// Who says it.
     pub server: String,
     /// Its id in the message catalogue.
@@ -109,7 +111,7 @@ impl ClusterApi {
             .await?;
         let mut events: Vec<Event> = events.into_iter().filter_map(read_event).collect();
         events.retain(|event| event.at >= since);
-        events.sort_by_key(|event| event.at);
+        events.sort_by_key(|event| (event.at, event.number));
         Ok(events)
     }
 }
@@ -120,6 +122,7 @@ fn read_event(event: KubernetesEvent) -> Option<Event> {
     let parameters = annotation("parameters").map_or("{}", String::as_str);
     Some(Event {
         at: Instant(annotation("instant")?.parse().ok()?),
+        number: annotation("number")?.parse().ok()?,
         server: annotation("server")?.clone(),
         reason: event.reason.unwrap_or_default(),
         object: (
