@@ -59,6 +59,29 @@ pub const ENTRIES: &[Entry] = &[
         ],
     ),
     entry(
+        "ServerDetached",
+        Information,
+        ["{server} was detached by hand", "{server} は手動で切り離されました"],
+        [
+            "Somebody asked for it. The server runs no group until it is returned.",
+            "操作による切り離しです。復帰するまでグループを起動しません。",
+        ],
+        [
+            "When the work on it is done: stead server return SERVER.",
+            "作業が終わったら stead server return SERVER を実行してください。",
+        ],
+    ),
+    entry(
+        "ServerReturned",
+        Information,
+        ["{server} takes part again", "{server} はクラスターに復帰しました"],
+        [
+            "Somebody returned the server after a failure or a detachment.",
+            "障害または切り離しの後に復帰操作が行われました。",
+        ],
+        ["Nothing.", "対処は不要です。"],
+    ),
+    entry(
         "ServerFree",
         Information,
         [

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Engine;
 use super::leading::Ran;
-use crate::api::kinds::{Operation, OperationState};
+use crate::api::kinds::{Operation, OperationSpec, OperationState, OperationType};
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::message::OrderReason;
 use crate::engine::model::{ObjectKey, StoredObject};
@@ -117,10 +117,28 @@ impl Engine {
         };
         let parameters = [("operation", key.name.as_str()), ("message", message)];
         let number = self.event("Operation", &key.name, reason, &parameters, &[]);
-        let about = self.intents.operations.get(&key.name).and_then(|op| op.spec.group.clone());
+        let spec = self.intents.operations.get(&key.name).map(|operation| operation.spec.clone());
+        if let (OperationState::Succeeded, Some(spec)) = (state, &spec) {
+            self.note_server_operation(spec, number);
+        }
+        let about = spec.and_then(|spec| spec.group);
         if let (OperationState::Running, Some(group)) = (state, about) {
             self.chronicle.remember(&format!("latest/FailoverGroup/{group}"), number);
         }
+    }
+
+    fn note_server_operation(&mut self, spec: &OperationSpec, cause: u64) {
+        let Some(server) = &spec.server else { return };
+        let reason = match spec.type_ {
+            OperationType::DetachServer => "ServerDetached",
+            OperationType::ReturnServer => "ServerReturned",
+            OperationType::StartGroup
+            | OperationType::StopGroup
+            | OperationType::MoveGroup
+            | OperationType::FailoverGroup
+            | OperationType::RestartGroup => return,
+        };
+        self.event("Server", server, reason, &[("server", server)], &[Some(cause)]);
     }
 
     /// Objects that are being deleted and whose deactivation is certain.
