@@ -71,6 +71,8 @@ pub struct Engine {
     retired: bool,
     /// A final action took this server out: it takes part no more in this run.
     out_of_service: bool,
+    /// Nothing is proposed before: the disk refused the last proposal's term.
+    proposes_from: Instant,
     /// The arbiter asked is exclusive, whatever its type says.
     exclusive: bool,
     /// The lease's end was carried out, and no renewal came since.
@@ -135,6 +137,7 @@ impl Engine {
             keeper: None,
             retired: false,
             out_of_service: false,
+            proposes_from: now.instant,
             exclusive: false,
             isolated: false,
             last_members: Vec::new(),
@@ -381,6 +384,7 @@ impl Engine {
                     self.promised = self.durable.promised.clone();
                 }
                 self.proposal = self.proposal.take().filter(|proposal| proposal.term != term);
+                self.proposes_from = self.now.instant + self.timing().interval;
             }
             AfterPersist::SelfFence { .. } => {}
             AfterPersist::Store { term, leader, .. } => {

@@ -12,7 +12,10 @@ pub fn brief(message: &Message) -> String {
         ),
         Message::StoreAppend(append) => {
             let keys: Vec<_> = append.changes.iter().map(|(key, _)| &key.name).collect();
-            format!("StoreAppend {} {} -> {} {keys:?}", append.term, append.previous, append.revision)
+            format!(
+                "StoreAppend {} {} -> {} {keys:?}",
+                append.term, append.previous, append.revision
+            )
         }
         Message::StoreSnapshot(snapshot) => {
             format!("StoreSnapshot {} {}", snapshot.term, snapshot.revision)

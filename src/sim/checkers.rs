@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::clock::TrueTime;
-use super::options::{Options, Profile};
+use super::options::{ArbiterKind, Options, Profile};
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::effect::Change;
 use crate::engine::ids::{Revision, Term};
@@ -71,6 +71,7 @@ struct Acknowledged {
 #[derive(Debug)]
 pub struct Checkers {
     profile: Profile,
+    arbiter: ArbiterKind,
     acknowledged: BTreeMap<ObjectKey, Acknowledged>,
     leaders: BTreeMap<Term, ServerName>,
     /// Until when it needs no explanation that a group stops; none: any group, for ever.
@@ -86,6 +87,7 @@ impl Checkers {
     pub fn new(options: &Options) -> Self {
         Self {
             profile: options.profile,
+            arbiter: options.arbiter,
             acknowledged: BTreeMap::new(),
             leaders: BTreeMap::new(),
             excused: BTreeMap::new(),
@@ -138,6 +140,7 @@ impl Checkers {
         term: &Term,
         members: &[ServerName],
         store: (Revision, &Objects),
+        on_disk: impl Fn(&ObjectKey, Revision) -> BTreeSet<ServerName>,
     ) -> Result<(), Violation> {
         if let Some(other) = self.leaders.insert(term.clone(), server.clone()) {
             let text = format!("{other} and {server} both led in term {term}");
@@ -145,11 +148,14 @@ impl Checkers {
         }
         let mut abandoned = Vec::new();
         for (key, change) in &mut self.acknowledged {
+            if self.arbiter == ArbiterKind::Lease {
+                // Views need not share a server: whoever has it on disk carries it on.
+                change.carriers = on_disk(key, change.revision);
+            }
             if !members.iter().any(|member| change.carriers.contains(member)) {
                 abandoned.push(key.clone());
                 continue;
             }
-            change.carriers = members.iter().cloned().collect();
             let stored = store.1.get(key).map(|object| object.revision);
             let kept = match stored {
                 Some(revision) => revision >= change.revision,
@@ -163,6 +169,10 @@ impl Checkers {
                 );
                 return Err(Violation::new(Invariant::I2, at, text));
             }
+        }
+        if let (ArbiterKind::Majority, Some(key)) = (self.arbiter, abandoned.first()) {
+            let text = format!("no member of {term} can know of {} {}", key.kind, key.name);
+            return Err(Violation::new(Invariant::I2, at, text));
         }
         for key in abandoned {
             self.acknowledged.remove(&key);
@@ -198,7 +208,8 @@ impl Checkers {
         if self.everything_excused || excused {
             return Ok(());
         }
-        let text = format!("{group} on {server} {how}, and nothing explains it ({:?})", self.profile);
+        let text =
+            format!("{group} on {server} {how}, and nothing explains it ({:?})", self.profile);
         Err(Violation::new(Invariant::I4, at, text))
     }
 }

@@ -96,7 +96,8 @@ impl Drivers {
     ) -> Result<Duration, Misuse> {
         let resource = &context.resource;
         if let Some(other) = self.works.values().find(|work| work.context.resource == *resource) {
-            let text = format!("{action:?} of {resource} while its {:?} is under way", other.action);
+            let text =
+                format!("{action:?} of {resource} while its {:?} is under way", other.action);
             return Err(Misuse(text));
         }
         match action {
@@ -139,9 +140,7 @@ impl Drivers {
         let dependent =
             self.active.iter().find(|(_, other)| other.depends_on.contains(&context.resource));
         match dependent {
-            Some((name, _)) => {
-                Err(Misuse(format!("stop of {} before {name}", context.resource)))
-            }
+            Some((name, _)) => Err(Misuse(format!("stop of {} before {name}", context.resource))),
             None => Ok(()),
         }
     }

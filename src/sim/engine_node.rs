@@ -3,11 +3,11 @@
 use super::node::{Birth, GroupSeen, Node, Seen};
 use crate::api::kinds::ServerState;
 use crate::api::names::ServerName;
+use crate::engine::Engine;
 use crate::engine::effect::Effect;
 use crate::engine::ids::{Revision, Term};
 use crate::engine::input::Input;
 use crate::engine::model::Objects;
-use crate::engine::Engine;
 use crate::engine::time::{Instant, Now};
 
 impl Node for Engine {
@@ -53,9 +53,8 @@ impl Node for Engine {
             let server = status.server.as_deref().map(ServerName::from);
             (name, GroupSeen { state: status.state, server, message: status.message })
         });
-        let out = observation.servers.into_iter().filter(|(_, status)| {
-            status.state == ServerState::Out
-        });
+        let out =
+            observation.servers.into_iter().filter(|(_, status)| status.state == ServerState::Out);
         Seen { groups: groups.collect(), out: out.map(|(name, _)| name).collect() }
     }
 }

@@ -135,8 +135,7 @@ impl Options {
         let servers = random.between(2, 5) as usize;
         // A majority of two survives nothing; with two servers the lease is the case of interest.
         let lease = if servers == 2 { 800 } else { 350 };
-        let arbiter =
-            if random.chance(lease) { ArbiterKind::Lease } else { ArbiterKind::Majority };
+        let arbiter = if random.chance(lease) { ArbiterKind::Lease } else { ArbiterKind::Majority };
         let mut options = Self::quiet(servers, arbiter);
         options.seed = seed;
         options.profile = profile;
@@ -149,8 +148,7 @@ impl Options {
         options.drift_max = *random.pick(&[0, 300, 3000]).unwrap_or(&0);
         options.wall_offset_max = if random.chance(500) { 3_600_000 } else { 0 };
         options.wait_for_servers = random.duration(Duration::from_secs(2), options.timeout * 6);
-        options.turbulence =
-            options.timeout * u32::try_from(random.between(16, 40)).unwrap_or(20);
+        options.turbulence = options.timeout * u32::try_from(random.between(16, 40)).unwrap_or(20);
         options.draw_network(&mut random);
         options.draw_faults(&mut random);
         options
@@ -184,6 +182,13 @@ impl Options {
         self.faults = of.iter().copied().filter(|_| random.chance(share)).collect();
         if self.faults.is_empty() {
             self.faults.extend(random.pick(of).copied());
+        }
+        if self.profile == Profile::Mild
+            && (self.faults.contains(&FaultKind::IdleCrash)
+                || self.faults.contains(&FaultKind::Replace))
+        {
+            // A view change needs the disks: two things at once, and not harmless.
+            self.faults.remove(&FaultKind::DiskFull);
         }
         self.fault_gap = self.timeout * u32::try_from(random.between(1, 8)).unwrap_or(4);
         if self.profile != Profile::Calm && random.chance(600) {

@@ -36,7 +36,10 @@ impl fmt::Display for Failed {
         writeln!(f, "{}", self.options)?;
         writeln!(f, "{}", self.violation)?;
         let seed = self.options.seed;
-        write!(f, "replay: STEAD_SEED={seed} STEAD_SCHEDULES=1 cargo test --test sim schedules -- --nocapture")
+        write!(
+            f,
+            "replay: STEAD_SEED={seed} STEAD_SCHEDULES=1 cargo test --test sim schedules -- --nocapture"
+        )
     }
 }
 

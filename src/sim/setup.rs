@@ -10,10 +10,11 @@ use serde_json::{Map, Value, json};
 
 use super::options::{ArbiterKind, Options};
 use crate::api::kinds::{
-    Activation, Arbitration, ArbitrationType, Automation, Cluster, ClusterServer, ClusterSpec, Deactivation,
-    DeactivationFailure, DeletionPolicy, FailoverGroup, FailoverGroupSpec, FinalAction, Guards,
-    Heartbeat, HttpArbitration, Monitor, MonitorSpec, MonitorTiming, MonitorType, Recovery, RecoveryTarget,
-    RecoveryTargetKind, Resource, ResourceSpec, ResourceType, Startup, TlsMode,
+    Activation, Arbitration, ArbitrationType, Automation, Cluster, ClusterServer, ClusterSpec,
+    Deactivation, DeactivationFailure, DeletionPolicy, FailoverGroup, FailoverGroupSpec,
+    FinalAction, Guards, Heartbeat, HttpArbitration, Monitor, MonitorSpec, MonitorTiming,
+    MonitorType, Recovery, RecoveryTarget, RecoveryTargetKind, Resource, ResourceSpec,
+    ResourceType, Startup, TlsMode,
 };
 use crate::api::types::{ExecSpec, TcpMonitorSpec};
 use crate::api::{FINALIZER, NAMESPACE};
@@ -54,7 +55,12 @@ pub fn objects(options: &Options) -> Objects {
     put(&mut objects, "Cluster", "cluster", &Cluster::new("cluster", cluster(options)));
     for group in 0..options.groups {
         let name = group_name(group);
-        put(&mut objects, "FailoverGroup", &name, &FailoverGroup::new(&name, policy(options, group)));
+        put(
+            &mut objects,
+            "FailoverGroup",
+            &name,
+            &FailoverGroup::new(&name, policy(options, group)),
+        );
         for index in 0..options.resources {
             let name = resource_name(group, index);
             put(&mut objects, "Resource", &name, &Resource::new(&name, resource(group, index)));
@@ -149,7 +155,8 @@ fn policy(options: &Options, group: usize) -> FailoverGroupSpec {
 }
 
 fn resource(group: usize, index: usize) -> ResourceSpec {
-    let program = |verb: &str| Some(vec![format!("/srv/{}", resource_name(group, index)), verb.into()]);
+    let program =
+        |verb: &str| Some(vec![format!("/srv/{}", resource_name(group, index)), verb.into()]);
     let exec = ExecSpec {
         command: None,
         start: program("start"),

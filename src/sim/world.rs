@@ -31,6 +31,7 @@ use crate::engine::effect::{Change, PowerAction};
 use crate::engine::ids::{ActionId, BootId, IncarnationId, Revision, Term};
 use crate::engine::input::{Input, Verdict};
 use crate::engine::message::Envelope;
+use crate::engine::model::ObjectKey;
 use crate::engine::time::Instant;
 
 /// Wakes at one and the same time before a node counts as spinning.
@@ -340,20 +341,29 @@ impl<N: Node> World<N> {
 
     /// Sees whether a node leads now, and whether it may.
     fn look(&mut self, server: usize) -> Result<(), Violation> {
-        let machine = &mut self.machines[server];
-        let Some(agent) = machine.agent.as_mut() else { return Ok(()) };
+        let Some(agent) = self.machines[server].agent.as_mut() else { return Ok(()) };
         let leads = agent.node.leads();
         if leads == agent.led {
             return Ok(());
         }
         agent.led.clone_from(&leads);
+        let on_disk = |key: &ObjectKey, revision: Revision| {
+            let has = |machine: &&Machine<N>| {
+                let stored = machine.disk.contents.objects.get(key);
+                stored.is_some_and(|object| object.revision >= revision)
+            };
+            self.machines.iter().filter(has).map(|machine| machine.name.clone()).collect()
+        };
+        let machine = &self.machines[server];
+        let Some(agent) = machine.agent.as_ref() else { return Ok(()) };
         let name = &machine.name;
         let members = agent.node.members();
         let text = || format!("{name} leads {leads:?} with {members:?}");
         self.trace.milestone(self.now, 1, text);
         match &leads {
             Some(term) => {
-                self.checkers.installed(self.now, name, term, &members, agent.node.store())
+                let store = agent.node.store();
+                self.checkers.installed(self.now, name, term, &members, store, on_disk)
             }
             None => Ok(()),
         }
@@ -377,7 +387,8 @@ impl<N: Node> World<N> {
             return Ok(());
         }
         // A scheduler never wakes anybody early, and seldom exactly on time.
-        let late = self.randoms.machines.duration(Duration::from_micros(5), Duration::from_micros(120));
+        let late =
+            self.randoms.machines.duration(Duration::from_micros(5), Duration::from_micros(120));
         let wake = due.max(self.now) + late;
         agent.wake = Some(wake);
         let boot = agent.boot;

@@ -44,6 +44,9 @@ impl Engine {
             self.drive_proposal();
             return;
         }
+        if self.now.instant < self.proposes_from {
+            return;
+        }
         let members = self.live_members();
         if let Some(leadership) = &self.leadership {
             if self.lease_live() && self.view_is_outdated(&leadership.lead.members, &members) {

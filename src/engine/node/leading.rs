@@ -9,7 +9,12 @@ use crate::api::names::{GroupName, ServerName};
 use crate::engine::effect::Effect;
 use crate::engine::ids::{ActionId, BootId, GrantId};
 use crate::engine::input::Verdict;
+<<<<<<< HEAD
 use crate::engine::membership::lead::{Freedom, Lead, Stamp};
+=======
+use crate::engine::membership::proposal::{ArbiterStep, Proposal};
+use crate::engine::membership::lead::{Freedom, Lead};
+>>>>>>> 1407c51 (Scenarios; schedules on every core; the checker of I2 follows who really has a change; a disk that refuses a proposal is asked again after an interval; a proposer renews its lease record)
 use crate::engine::message::{Ack, Message, Order, Renew, Report};
 use crate::engine::model::{Arbiter, ObjectKey};
 use crate::engine::placement::{self, GroupFacts};
@@ -252,7 +257,10 @@ impl Engine {
         };
         let whole = leadership.lead.is_whole(&cluster.servers, &self.liveness);
         let pending = leadership.asked.is_some_and(|(_, at)| now.since(at) < lease);
-        if pending || self.proposal.is_some() || whole && !exclusive {
+        // A proposer renews its old view, and with it the record, until that carries the new term.
+        let asked = |proposal: &Proposal| proposal.arbiter != ArbiterStep::NotAsked;
+        let proposes = self.proposal.as_ref().is_some_and(asked);
+        if pending || proposes || whole && !exclusive {
             return;
         }
         let id = self.ids.next_id();

@@ -94,6 +94,7 @@ impl Engine {
             .cloned()
             .collect();
         leadership.freed.extend(newly.iter().cloned());
+        leadership.dirty |= !newly.is_empty();
         if unfree.is_empty() {
             for facts in leadership.groups.values_mut() {
                 if facts.holder == Holder::Unknown {
@@ -167,12 +168,16 @@ impl Engine {
             started,
             now,
         };
+        let all_free = leadership.lead.unfree(now, &self.model.cluster.timing).is_empty();
         let (decisions, report) = plan(&view);
         leadership.report = report;
         for decision in decisions {
             match decision {
                 // Another copy is still being ended: placement is asked again when it has.
                 Decision::Run { group, .. } if self.has_surplus(&group) => {}
+                // "Not certainly stopped" is no proof that it runs there: an absent server may
+                // hold it, and what is not active may be started only once that is over.
+                Decision::Run { reason: OrderReason::Adopted, .. } if !all_free => {}
                 Decision::Run { group, server, reason, previous } => {
                     self.order_run(group, server, reason, previous);
                 }

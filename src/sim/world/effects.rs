@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Happening, World};
-use crate::api::names::{PathName, ResourceName, ServerName};
 use crate::api::kinds::{MonitorSpec, RecoveryTargetKind};
+use crate::api::names::{PathName, ResourceName, ServerName};
 use crate::engine::effect::{Effect, PowerAction, ResourceAction, ResourceContext};
 use crate::engine::ids::{ActionId, BootId};
 use crate::engine::message::{Envelope, Message};
@@ -50,7 +50,10 @@ impl<N: Node> World<N> {
                 let text = || {
                     let object = &event.object;
                     let parameters = &event.parameters;
-                    format!("{name}: {} {} {} {parameters:?}", event.reason, object.kind, object.name)
+                    format!(
+                        "{name}: {} {} {} {parameters:?}",
+                        event.reason, object.kind, object.name
+                    )
                 };
                 if event.reason.starts_with("Path") {
                     self.trace.event(self.now, 40 + server as u64, text);
@@ -105,7 +108,8 @@ impl<N: Node> World<N> {
             Effect::Power { action } => self.end_machine(server, action),
             Effect::Event(_) => {}
             Effect::WriteDone { id, result } => {
-                let members = self.machines[server].agent.as_ref().map(|agent| agent.node.members());
+                let members =
+                    self.machines[server].agent.as_ref().map(|agent| agent.node.members());
                 if let (Some(changes), Ok(revision)) = (self.writes.remove(&id), result) {
                     self.checkers.acknowledge(&changes, revision, &members.unwrap_or_default());
                 }
@@ -290,7 +294,8 @@ fn is_stream(message: &Message) -> bool {
         }
         // A resource or a monitor takes about a hundred bytes.
         Message::Report(report) => {
-            (report.resources.len() + report.monitors.len() + report.paths.len()) * 100 > DATAGRAM_MAX
+            (report.resources.len() + report.monitors.len() + report.paths.len()) * 100
+                > DATAGRAM_MAX
         }
         Message::Heartbeat(_)
         | Message::PreVote(_)

@@ -61,7 +61,11 @@ impl<N: Node> World<N> {
             Happening::Keeper { server, epoch } => self.keeper_back(server, epoch),
             Happening::Agent { server, epoch } => self.agent_due(server, epoch),
             Happening::PowerOn { server, epoch } => {
-                if self.machines[server].epoch == epoch { self.power_on(server) } else { Ok(()) }
+                if self.machines[server].epoch == epoch {
+                    self.power_on(server)
+                } else {
+                    Ok(())
+                }
             }
             Happening::PowerOff { server, epoch, action } => {
                 self.power_off(server, epoch, action);
@@ -188,8 +192,13 @@ impl<N: Node> World<N> {
     fn prove(&mut self, server: usize, boot: BootId, peer: usize, peer_boot: BootId) {
         let machine = &self.machines[peer];
         let lives = machine.frozen.is_none()
-            && machine.agent.as_ref().is_some_and(|agent| agent.boot == peer_boot && !agent.stalled);
-        if let Some(agent) = self.machines[server].agent.as_mut().filter(|a| a.boot == boot && lives) {
+            && machine
+                .agent
+                .as_ref()
+                .is_some_and(|agent| agent.boot == peer_boot && !agent.stalled);
+        if let Some(agent) =
+            self.machines[server].agent.as_mut().filter(|a| a.boot == boot && lives)
+        {
             agent.proved[peer] = Some(peer_boot);
         }
     }
@@ -235,11 +244,8 @@ impl<N: Node> World<N> {
             self.trace.milestone(self.now, 5, text);
         }
         // An answer that never comes is one that came at the end of the budget.
-        let delay = if self.arbiter.away {
-            self.options.arbiter_budget
-        } else {
-            self.arbiter_delay()
-        };
+        let delay =
+            if self.arbiter.away { self.options.arbiter_budget } else { self.arbiter_delay() };
         self.after(delay, Happening::Answer { server, boot, id, verdict, handover });
     }
 

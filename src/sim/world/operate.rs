@@ -70,7 +70,8 @@ impl<N: Node> World<N> {
         server: Option<&str>,
     ) -> Result<(), Violation> {
         let name = format!("op-{}", self.writes_made + 1);
-        let text = || format!("OPERATOR {name} at {}: {type_:?} {group:?} {server:?}", self.names[at]);
+        let text =
+            || format!("OPERATOR {name} at {}: {type_:?} {group:?} {server:?}", self.names[at]);
         self.trace.milestone(self.now, 14, text);
         let until = self.now + self.options.timeout * 20 + Duration::from_secs(30);
         match group {

@@ -116,7 +116,8 @@ impl<N: Node> World<N> {
             Fault::PowerLoss => {
                 for server in 0..self.machines.len() {
                     let epoch = self.machines[server].epoch;
-                    let delay = self.randoms.faults.duration(Duration::ZERO, self.options.timeout * 3);
+                    let delay =
+                        self.randoms.faults.duration(Duration::ZERO, self.options.timeout * 3);
                     self.after(delay, Happening::PowerOn { server, epoch });
                 }
                 Ok(())

@@ -1,0 +1,204 @@
+//! One behaviour each, on a quiet cluster that is broken by hand.
+
+use std::time::Duration;
+
+use stead::api::kinds::OperationType;
+use stead::engine::Engine;
+use stead::sim::{ArbiterKind, Detail, Fault, Options, Profile, World, both_ways};
+
+type Cluster = World<Engine>;
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn online(options: Options) -> Cluster {
+    let mut world = Cluster::new(options, Detail::Lines);
+    let settled = run_until(&mut world, LONG, |world| world.settled());
+    assert!(settled, "never online\n{}", world.trace());
+    world
+}
+
+fn quiet(servers: usize) -> Cluster {
+    online(Options::quiet(servers, ArbiterKind::Majority))
+}
+
+fn run_until(
+    world: &mut Cluster,
+    limit: Duration,
+    holds: impl FnMut(&mut Cluster) -> bool,
+) -> bool {
+    match world.run_until(limit, holds) {
+        Ok(held) => held,
+        Err(violation) => panic!("{}\n{violation}", world.trace()),
+    }
+}
+
+fn run(world: &mut Cluster, duration: Duration) {
+    if let Err(violation) = world.run_for(duration) {
+        panic!("{}\n{violation}", world.trace());
+    }
+}
+
+fn break_it(world: &mut Cluster, fault: Fault) {
+    world.break_it(&fault).unwrap_or_else(|violation| panic!("{violation}"));
+}
+
+fn mend(world: &mut Cluster, fault: Fault) {
+    world.mend(&fault).unwrap_or_else(|violation| panic!("{violation}"));
+}
+
+fn taken_over(world: &mut Cluster, server: &str, limit: Duration) -> Duration {
+    let before = world.now();
+    let there = run_until(world, limit, |world| world.active_on("g1") == [server]);
+    assert!(there, "not on {server} within {limit:?}\n{}", world.trace());
+    world.now() - before
+}
+
+#[test]
+fn a_lost_leader_is_taken_over_after_the_wait_and_not_before() {
+    let mut world = quiet(3);
+    assert_eq!(world.active_on("g1"), ["node1"]);
+    break_it(&mut world, Fault::Crash(0));
+    let took = taken_over(&mut world, "node2", seconds(5));
+    // From the last support, which is at most an interval and a bit before the crash.
+    assert!(took >= Duration::from_millis(1300), "{took:?}");
+    assert!(took <= Duration::from_millis(1600), "{took:?}");
+}
+
+#[test]
+fn a_lost_follower_moves_nothing_else() {
+    let options = Options { profile: Profile::Mild, ..Options::quiet(3, ArbiterKind::Majority) };
+    let mut world = online(options);
+    break_it(&mut world, Fault::Crash(2));
+    run(&mut world, seconds(10));
+    assert_eq!(world.active_on("g1"), ["node1"]);
+}
+
+#[test]
+fn a_killed_agent_is_taken_over_without_the_wait() {
+    let mut world = quiet(3);
+    break_it(&mut world, Fault::AgentKill(0));
+    run_until(&mut world, seconds(1), |world| world.active_on("g1").is_empty());
+    let took = taken_over(&mut world, "node2", seconds(5));
+    assert!(took <= Duration::from_millis(300), "{took:?}");
+}
+
+#[test]
+fn a_replaced_agent_adopts_what_runs() {
+    let options = Options { profile: Profile::Mild, ..Options::quiet(3, ArbiterKind::Majority) };
+    let mut world = online(options);
+    for server in [0, 1, 2] {
+        break_it(&mut world, Fault::Replace(server));
+        run(&mut world, Duration::from_millis(150));
+        mend(&mut world, Fault::Replace(server));
+        run(&mut world, seconds(5));
+        assert!(world.settled(), "{}", world.trace());
+    }
+    assert_eq!(world.active_on("g1"), ["node1"]);
+}
+
+#[test]
+fn after_a_total_power_loss_the_group_comes_back_once() {
+    let mut world = quiet(3);
+    break_it(&mut world, Fault::PowerLoss);
+    run(&mut world, seconds(2));
+    mend(&mut world, Fault::PowerLoss);
+    assert!(run_until(&mut world, LONG, |world| world.settled()), "{}", world.trace());
+}
+
+#[test]
+fn a_one_way_cut_isolates_the_server_that_nobody_hears() {
+    let mut world = quiet(3);
+    let links = (1..3).flat_map(|to| [(0, to, 0), (0, to, 1)]).collect();
+    break_it(&mut world, Fault::Cut(links));
+    taken_over(&mut world, "node2", seconds(5));
+}
+
+#[test]
+fn the_loss_of_a_path_is_no_failover() {
+    let options = Options { profile: Profile::Mild, ..Options::quiet(3, ArbiterKind::Majority) };
+    let mut world = online(options);
+    let second_path = both_ways(&[0], &[1, 2], 2).into_iter().filter(|link| link.2 == 1).collect();
+    break_it(&mut world, Fault::Cut(second_path));
+    run(&mut world, seconds(10));
+    assert_eq!(world.active_on("g1"), ["node1"]);
+    assert!(world.settled());
+}
+
+#[test]
+fn two_servers_with_an_exclusive_arbiter_survive_the_loss_of_one() {
+    let mut world = online(Options::quiet(2, ArbiterKind::Lease));
+    break_it(&mut world, Fault::Crash(0));
+    taken_over(&mut world, "node2", seconds(10));
+}
+
+#[test]
+fn a_cut_between_two_servers_leaves_one_of_them() {
+    let mut world = online(Options::quiet(2, ArbiterKind::Lease));
+    break_it(&mut world, Fault::Cut(both_ways(&[0], &[1], 2)));
+    run(&mut world, seconds(20));
+    assert_eq!(world.active_on("g1").len(), 1);
+}
+
+#[test]
+fn a_planned_move_stops_there_and_starts_here() {
+    let mut world = quiet(3);
+    let leader = world.leader().expect("a leader");
+    let request = world.request(leader, OperationType::MoveGroup, Some("g1"), Some("node3"));
+    request.unwrap_or_else(|violation| panic!("{violation}"));
+    let took = taken_over(&mut world, "node3", seconds(5));
+    assert!(took <= seconds(1), "{took:?}");
+}
+
+#[test]
+fn a_resource_that_does_not_start_is_tried_elsewhere() {
+    let mut world = quiet(3);
+    let resource = || "g1-r2".into();
+    break_it(&mut world, Fault::Curse(0, resource()));
+    break_it(&mut world, Fault::Die(0, resource()));
+    taken_over(&mut world, "node2", seconds(20));
+}
+
+#[test]
+fn a_resource_that_does_not_stop_is_started_nowhere_else_before_its_server_is_down() {
+    let mut world = quiet(3);
+    break_it(&mut world, Fault::Stick(0, "g1-r2".into()));
+    let leader = world.leader().expect("a leader");
+    let request = world.request(leader, OperationType::MoveGroup, Some("g1"), Some("node2"));
+    request.unwrap_or_else(|violation| panic!("{violation}"));
+    // I1 is checked at every step.
+    run(&mut world, LONG);
+    let active = world.active_on("g1");
+    assert!(active.len() == 1 && active != ["node1"], "{active:?}\n{}", world.trace());
+}
+
+#[test]
+fn a_failed_server_stays_out_until_it_is_returned() {
+    let mut world = quiet(3);
+    break_it(&mut world, Fault::Crash(0));
+    taken_over(&mut world, "node2", seconds(5));
+    mend(&mut world, Fault::Crash(0));
+    run(&mut world, seconds(20));
+    let out = world.seen().expect("a leader").out;
+    assert_eq!(out.iter().map(|server| server.as_str()).collect::<Vec<_>>(), ["node1"]);
+    let leader = world.leader().expect("a leader");
+    let request = world.request(leader, OperationType::ReturnServer, None, Some("node1"));
+    request.unwrap_or_else(|violation| panic!("{violation}"));
+    assert!(run_until(&mut world, LONG, |world| world.settled()), "{}", world.trace());
+    assert_eq!(world.active_on("g1"), ["node2"]);
+}
+
+#[test]
+fn a_starting_cluster_waits_for_its_servers_but_not_for_ever() {
+    let options = Options::quiet(3, ArbiterKind::Majority);
+    let wait = options.wait_for_servers;
+    let mut world = Cluster::new(options, Detail::Lines);
+    // Never boots.
+    break_it(&mut world, Fault::Crash(0));
+    run(&mut world, wait - seconds(1));
+    assert_eq!(world.active_on("g1"), Vec::<String>::new(), "{}", world.trace());
+    taken_over(&mut world, "node2", seconds(10));
+}
