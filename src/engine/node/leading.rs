@@ -9,12 +9,8 @@ use crate::api::names::{GroupName, ServerName};
 use crate::engine::effect::Effect;
 use crate::engine::ids::{ActionId, BootId, GrantId};
 use crate::engine::input::Verdict;
-<<<<<<< HEAD
 use crate::engine::membership::lead::{Freedom, Lead, Stamp};
-=======
 use crate::engine::membership::proposal::{ArbiterStep, Proposal};
-use crate::engine::membership::lead::{Freedom, Lead};
->>>>>>> 1407c51 (Scenarios; schedules on every core; the checker of I2 follows who really has a change; a disk that refuses a proposal is asked again after an interval; a proposer renews its lease record)
 use crate::engine::message::{Ack, Message, Order, Renew, Report};
 use crate::engine::model::{Arbiter, ObjectKey};
 use crate::engine::placement::{self, GroupFacts};
