@@ -166,6 +166,7 @@ impl Engine {
                 }
             }
         }
+        gone.extend(self.orphans().into_iter().map(|key| (key, None)));
         let old = self.now.wall.0 - OPERATION_KEPT_MILLISECONDS;
         for (name, operation) in &self.intents.operations {
             let ended =
@@ -177,6 +178,32 @@ impl Engine {
             }
         }
         gone
+    }
+
+    /// Resources being deleted whose group is gone: it went only when all of it had stopped.
+    fn orphans(&self) -> Vec<ObjectKey> {
+        let resources = || {
+            let first = ObjectKey::new("Resource", "");
+            self.durable.objects.range(first..).take_while(|(key, _)| key.kind == "Resource")
+        };
+        let known: usize = self.model.groups.values().map(|group| group.resources.len()).sum();
+        if resources().count() == known {
+            return Vec::new();
+        }
+        resources()
+            .filter(|(_, stored)| stored.json.contains("\"deletionTimestamp\""))
+            .filter(|(_, stored)| {
+                let object: serde_json::Value =
+                    serde_json::from_str(&stored.json).unwrap_or_default();
+                let deleting = !object["metadata"]["deletionTimestamp"].is_null();
+                let group = object["spec"]["group"].as_str();
+                let exists = |group: &str| {
+                    self.durable.objects.contains_key(&ObjectKey::new("FailoverGroup", group))
+                };
+                deleting && group.is_some_and(|group| !exists(group))
+            })
+            .map(|(key, _)| key.clone())
+            .collect()
     }
 
     fn reported_active(
