@@ -7,7 +7,7 @@ use nix::sched::{CloneFlags, unshare};
 
 /// Commands that give the test `lan1` with 10.77.0.1 and fd77::1, and a machine beside it (`PEER`
 /// before a command runs it there) with 10.77.0.2 and fd77::2.
-pub const PAIR: [&str; 9] = [
+pub const PAIR: [&str; 11] = [
     "ip link set lo up",
     "ip link add lan1 type veth peer name lan2",
     "ip link set lan2 netns PEER_PID",
@@ -17,6 +17,9 @@ pub const PAIR: [&str; 9] = [
     "PEER ip address add 10.77.0.2/24 dev lan2",
     "PEER ip address add fd77::2/64 dev lan2 nodad",
     "PEER ip link set lan2 up",
+    // The kernel lets packets through a moment after the link is up.
+    "until ip link show lan1 | grep -q 'state UP'; do sleep 0.01; done",
+    "PEER sh -c \"until ip link show lan2 | grep -q 'state UP'; do sleep 0.01; done\"",
 ];
 
 /// The machine beside the test: a namespace for as long as its process lives.

@@ -40,7 +40,7 @@ fn spec(port: u16) -> HttpArbitration {
         path: "/alive".into(),
         tls: TlsMode::Disabled,
         ca_file: None,
-        timeout: Duration::from_millis(500).into(),
+        timeout: Duration::from_secs(9).into(),
     }
 }
 
