@@ -133,11 +133,12 @@ impl Liveness {
         };
         let mut changes = Vec::new();
         if peer.boot != Some(boot)
-            && let Some(past) = peer.boot.replace(boot) {
-                peer.restarted = peer.alive.then_some(now.instant);
-                peer.restart(past);
-                changes.push(Change::Restarted(from.clone()));
-            }
+            && let Some(past) = peer.boot.replace(boot)
+        {
+            peer.restarted = peer.alive.then_some(now.instant);
+            peer.restart(past);
+            changes.push(Change::Restarted(from.clone()));
+        }
         if let Some(path) = path.and_then(|path| peer.paths.get_mut(path)) {
             path.heard = Some(now.instant);
         }
@@ -200,9 +201,10 @@ impl Liveness {
     /// A peer named a term that it promised.
     pub fn note_promised(&mut self, from: &ServerName, term: &Term) {
         if let Some(peer) = self.peers.get_mut(from)
-            && peer.promised.as_ref().is_none_or(|promised| promised < term) {
-                peer.promised = Some(term.clone());
-            }
+            && peer.promised.as_ref().is_none_or(|promised| promised < term)
+        {
+            peer.promised = Some(term.clone());
+        }
     }
 
     /// Time passed.

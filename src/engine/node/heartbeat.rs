@@ -101,10 +101,11 @@ impl Engine {
             self.chronicle.remember(&format!("lost/{from}"), number);
         }
         if let Some(leadership) = &mut self.leadership
-            && let Some(absent) = leadership.lead.absent.get_mut(from) {
-                absent.ended = Some(boot);
-                leadership.dirty = true;
-            }
+            && let Some(absent) = leadership.lead.absent.get_mut(from)
+        {
+            absent.ended = Some(boot);
+            leadership.dirty = true;
+        }
         self.on_liveness(changes);
     }
 
@@ -154,9 +155,10 @@ impl Engine {
             if server == self.me() {
                 members.insert(server.clone(), self.identity.boot);
             } else if self.liveness.alive(server)
-                && let Some(boot) = self.liveness.peer(server).and_then(|peer| peer.boot) {
-                    members.insert(server.clone(), boot);
-                }
+                && let Some(boot) = self.liveness.peer(server).and_then(|peer| peer.boot)
+            {
+                members.insert(server.clone(), boot);
+            }
         }
         members
     }

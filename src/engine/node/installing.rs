@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::leading::Leadership;
-use super::orders::adopted;
+use super::orders::{adopted, in_doubt};
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::effect::Effect;
 use crate::engine::ids::{ActionId, BootId};
@@ -315,6 +315,11 @@ impl Leadership {
                     matches!(state.phase, GroupPhase::Stopping | GroupPhase::StopFailed { .. });
                 (ending, std::cmp::Reverse(state.order.clone()), model.priority(server))
             });
+            // Only in doubt on members, while an absent server may hold it: nobody can tell.
+            if !free && holders.iter().all(|(_, state)| in_doubt(state)) {
+                let doubts = holders.drain(..).map(|(server, _)| (name.clone(), server));
+                self.doubts.extend(doubts);
+            }
             let mut holders = holders.into_iter();
             let holder = match holders.next() {
                 Some((server, state)) => adopted(server, state),

@@ -25,6 +25,8 @@ pub(super) struct Leadership {
     /// Groups held twice after a non-exclusive arbiter: the copies that are to end.
     /// With the order that ends each, once it was given. The group starts nowhere before.
     pub surplus: BTreeMap<(GroupName, ServerName), Option<GrantId>>,
+    /// Groups of unknown holder that a member, too, may turn out to run.
+    pub doubts: std::collections::BTreeSet<(GroupName, ServerName)>,
     /// Orders that their server has not yet answered.
     pub orders: BTreeMap<ServerName, BTreeMap<GroupName, Order>>,
     /// Since when each server can be given groups.
@@ -86,6 +88,7 @@ impl Leadership {
             lead,
             groups,
             surplus: BTreeMap::new(),
+            doubts: std::collections::BTreeSet::new(),
             orders: BTreeMap::new(),
             available_since,
             dirty: true,

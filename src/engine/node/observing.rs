@@ -321,9 +321,10 @@ impl Engine {
     fn own_facts(&self, name: &GroupName) -> GroupFacts {
         let mut facts = GroupFacts::unknown();
         if let Some(held) = self.groups.holds().remove(name)
-            && held.phase != GroupPhase::Stopped {
-                facts.holder = super::orders::adopted(self.me().clone(), held);
-            }
+            && held.phase != GroupPhase::Stopped
+        {
+            facts.holder = super::orders::adopted(self.me().clone(), held);
+        }
         facts
     }
 

@@ -96,8 +96,9 @@ impl Engine {
         leadership.freed.extend(newly.iter().cloned());
         leadership.dirty |= !newly.is_empty();
         if unfree.is_empty() {
-            for facts in leadership.groups.values_mut() {
-                if facts.holder == Holder::Unknown {
+            for (name, facts) in &mut leadership.groups {
+                let doubted = leadership.doubts.iter().any(|(group, _)| group == name);
+                if facts.holder == Holder::Unknown && !doubted {
                     facts.holder = Holder::Free;
                     leadership.dirty = true;
                 }
@@ -405,6 +406,10 @@ impl Engine {
 
     /// What a member says of the groups it holds.
     pub(super) fn on_holds(&mut self, from: &ServerName, holds: BTreeMap<GroupName, Held>) {
+        if let Some(leadership) = &mut self.leadership {
+            let remains = |group: &GroupName| holds.get(group).is_some_and(in_doubt);
+            leadership.doubts.retain(|(group, server)| server != from || remains(group));
+        }
         for (group, held) in holds {
             self.on_held(from, &group, &held);
         }
@@ -415,9 +420,10 @@ impl Engine {
             return;
         };
         if let Some(orders) = leadership.orders.get_mut(from)
-            && orders.get(group).is_some_and(|order| order.id <= held.order) {
-                orders.remove(group);
-            }
+            && orders.get(group).is_some_and(|order| order.id <= held.order)
+        {
+            orders.remove(group);
+        }
         let key = (group.clone(), from.clone());
         if let Some(order) = leadership.surplus.get(&key) {
             let ended = order.as_ref().is_some_and(|id| held.order >= *id);
@@ -498,9 +504,10 @@ impl Engine {
         });
         let ran = Ran { server: server.to_string(), failover: failover.or(known.failover.clone()) };
         if ran != known
-            && let Ok(json) = serde_json::to_string(&ran) {
-                self.write_intent(Ran::key(group), Some(json));
-            }
+            && let Ok(json) = serde_json::to_string(&ran)
+        {
+            self.write_intent(Ran::key(group), Some(json));
+        }
     }
 }
 
@@ -526,15 +533,22 @@ impl Leadership {
             // In doubt there until a probe has said so, while an absent server may hold it: what
             // ends the doubt must not make it free.
             Holder::Unknown
-                if held.order.is_nobodys()
-                    && held.phase == GroupPhase::Starting
-                    && self.lead.absent.keys().any(|name| !self.freed.contains(name)) => {}
+                if in_doubt(held)
+                    && self.lead.absent.keys().any(|name| !self.freed.contains(name)) =>
+            {
+                self.doubts.insert((group.clone(), from.clone()));
+            }
             // Found by a probe after the report was taken.
             Holder::Free | Holder::Unknown => {
                 facts.holder = adopted(from.clone(), held.clone());
             }
         }
     }
+}
+
+/// Whether a member has not found out yet whether a group runs there.
+pub(super) fn in_doubt(held: &Held) -> bool {
+    held.order.is_nobodys() && held.phase == GroupPhase::Starting
 }
 
 /// A group that runs already when a leader learns of it.
