@@ -371,7 +371,7 @@ fn connect_keeper(
             Err(KeeperError::Absent { .. })
                 if clock::boot_time()?.since(begun) < KEEPER_PATIENCE =>
             {
-                runtime.block_on(tokio::time::sleep(KEEPER_RETRY));
+                runtime.block_on(async { tokio::time::sleep(KEEPER_RETRY).await });
             }
             result => return Ok(result?),
         }

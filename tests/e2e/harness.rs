@@ -213,8 +213,9 @@ impl Server {
     /// Starts keeper and agent, as far as they do not run.
     pub fn start(&mut self) {
         let root = &self.root;
-        self.keeper.get_or_insert_with(|| Process::start(root, "keeper"));
+        // The agent first: it waits for its keeper.
         self.agent.get_or_insert_with(|| Process::start(root, "agent"));
+        self.keeper.get_or_insert_with(|| Process::start(root, "keeper"));
     }
 
     /// Starts keeper and agent; the agent's state is on a disk of its own of this size.
