@@ -25,7 +25,7 @@ mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 mount -t tmpfs -o mode=755 tmpfs /usr/local/bin
 for type in cgroup2 cgroup; do
     awk -v type="$type" '$3 == type { print $2 }' /proc/self/mounts | while read -r place; do
-        umount --lazy "$place"
+        umount --lazy "$place" || true # gone with its folder
     done
 done
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
