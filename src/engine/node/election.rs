@@ -72,9 +72,13 @@ impl Engine {
     /// another has.
     fn looks_around(&self, members: &BTreeMap<ServerName, BootId>) -> bool {
         let servers = &self.model.cluster.servers;
-        // Once in a view it knows whom it was with.
-        let started =
-            self.view.is_none() && self.now.instant.since(self.boot) < self.timing().timeout;
+        // Once in a view it knows whom it was with; but a leader that renewed us a moment ago lives
+        // even if its first heartbeats in both directions are still to come.
+        let now = self.now.instant;
+        let just_renewed =
+            self.renewed.is_some_and(|renewed| now.since(renewed) < self.timing().interval * 3);
+        let started = (self.view.is_none() || just_renewed)
+            && now.since(self.boot) < self.timing().timeout;
         let missing = members.len() < servers.len();
         missing && (started || servers.iter().any(|name| self.liveness.restarting(name)))
     }
