@@ -250,6 +250,9 @@ impl Engine {
             reason,
         };
         facts.placed = now;
+        if reason != OrderReason::Adopted {
+            leadership.granted.insert(group.clone());
+        }
         if reason == OrderReason::FailedOver {
             facts.failovers.push(now);
             let surplus = facts.failovers.len().saturating_sub(FAILOVERS_REMEMBERED);
@@ -424,6 +427,8 @@ impl Engine {
         {
             orders.remove(group);
         }
+        let timing = self.model.cluster.timing;
+        let all_free = leadership.lead.unfree(self.now.instant, &timing).is_empty();
         let key = (group.clone(), from.clone());
         if let Some(order) = leadership.surplus.get(&key) {
             let ended = order.as_ref().is_some_and(|id| held.order >= *id);
@@ -459,7 +464,8 @@ impl Engine {
                 let ended =
                     if action == OrderAction::Stop { reason } else { OrderReason::FailedOver };
                 facts.released = Some(Released { server: from.clone(), reason: ended });
-                facts.holder = Holder::Free;
+                let certain = all_free || leadership.granted.contains(group);
+                facts.holder = if certain { Holder::Free } else { Holder::Unknown };
             }
             GroupPhase::Failed { reason, message, wants } if starting => {
                 let (reason, message) = (reason.clone(), message.clone());
