@@ -27,6 +27,8 @@ pub struct Proposal {
     pub term: Term,
     /// Its members, the proposer included, with the runs of their agents.
     pub members: BTreeMap<ServerName, BootId>,
+    /// When it was begun.
+    pub begun: Instant,
     /// Whether the term is on disk; nothing is sent before.
     pub persisted: bool,
     /// When it was first sent: the basis of the authority that promises give (A2).

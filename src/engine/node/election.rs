@@ -47,6 +47,9 @@ impl Engine {
         if self.now.instant < self.proposes_from {
             return;
         }
+        if self.leadership.is_some() && !self.lease_live() {
+            self.drop_leadership();
+        }
         let members = self.live_members();
         if let Some(leadership) = &self.leadership {
             if self.lease_live() && self.view_is_outdated(&leadership.lead.members, &members) {
@@ -188,6 +191,7 @@ impl Engine {
         self.proposal = Some(Proposal {
             term: term.clone(),
             members,
+            begun: self.now.instant,
             persisted: false,
             first_sent: None,
             last_sent: None,
@@ -228,7 +232,7 @@ impl Engine {
             return;
         }
         let now = self.now.instant;
-        let interval = self.timing().interval;
+        let (interval, lease) = (self.timing().interval, self.timing().lease);
         let me = self.me().clone();
         let Some(proposal) = &mut self.proposal else {
             return;
@@ -242,6 +246,16 @@ impl Engine {
             }
             return;
         }
+        if matches!(proposal.arbiter, ArbiterStep::Refused(_)) {
+            let hopeless = now.since(proposal.begun) >= lease;
+            if proposal.members != live || hopeless {
+                self.replace_refused(live);
+                return;
+            }
+        }
+        let Some(proposal) = &mut self.proposal else {
+            return;
+        };
         let due = proposal.last_sent.is_none_or(|last| now.since(last) >= interval);
         if proposal.persisted && due && !proposal.complete(&me) {
             proposal.last_sent = Some(now);
@@ -255,6 +269,19 @@ impl Engine {
             }
         }
         self.try_install();
+    }
+
+    /// The arbiter refuses: with whom this server hears now, under a higher term than the record
+    /// may hold, it is another question; and perhaps another server's to ask.
+    fn replace_refused(&mut self, live: BTreeMap<ServerName, BootId>) {
+        let first = self.model.cluster.servers.iter().find(|name| live.contains_key(*name));
+        let ours = self.leadership.is_some()
+            || first == Some(self.me()) && self.live_leader().is_none();
+        if !ours {
+            self.proposal = None;
+        } else if self.could_be_held(&live) {
+            self.propose(live);
+        }
     }
 
     pub(super) fn on_propose(&mut self, from: &ServerName, propose: &Propose) {

@@ -180,6 +180,12 @@ impl Engine {
         let mut promises: BTreeMap<ServerName, (Instant, Promise)> = proposal.promises;
         promises.insert(me.clone(), (now, own));
         let basis = proposal.first_sent.unwrap_or(now);
+        // Promises that took longer than a lease give no authority: they are asked for anew.
+        if now.since(basis) >= self.timing().lease {
+            let live = self.live_members();
+            self.propose(live);
+            return;
+        }
         let others = || names.iter().filter(|name| **name != me);
         let started = promises.values().any(|(_, promise)| promise.started);
         let mut lead = Lead {

@@ -25,6 +25,9 @@ pub(super) struct Leadership {
     /// Groups held twice after a non-exclusive arbiter: the copies that are to end.
     /// With the order that ends each, once it was given. The group starts nowhere before.
     pub surplus: BTreeMap<(GroupName, ServerName), Option<GrantId>>,
+    /// Groups that this leader found certainly free, and granted: their release frees them. The
+    /// release of one that a member only reported says nothing of absent servers.
+    pub granted: std::collections::BTreeSet<GroupName>,
     /// Groups of unknown holder that a member, too, may turn out to run.
     pub doubts: std::collections::BTreeSet<(GroupName, ServerName)>,
     /// Groups that this leader found certainly free, and granted: their release frees them. The
@@ -208,12 +211,17 @@ impl Engine {
         *basis = (*basis).max(ack.echo);
         let stamp = Stamp { boot, sent: ack.sent, received: now };
         let known = lead.stamps.entry(from.clone()).or_insert(stamp);
-        if known.boot != boot || ack.sent > known.sent {
+        // An ack that was overtaken still proves that its renewal was answered, but what it says
+        // of groups is over.
+        let overtaken = known.boot == boot && ack.sent < known.sent;
+        if !overtaken {
             *known = stamp;
         }
         let round = lead.round;
         self.extend_own_lease();
-        self.on_holds(from, ack.holds);
+        if !overtaken {
+            self.on_holds(from, ack.holds);
+        }
         let Some((sent, passed_on)) = round else {
             return;
         };
