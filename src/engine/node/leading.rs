@@ -30,9 +30,6 @@ pub(super) struct Leadership {
     pub granted: std::collections::BTreeSet<GroupName>,
     /// Groups of unknown holder that a member, too, may turn out to run.
     pub doubts: std::collections::BTreeSet<(GroupName, ServerName)>,
-    /// Groups that this leader found certainly free, and granted: their release frees them. The
-    /// release of one that a member only reported says nothing of absent servers.
-    pub granted: std::collections::BTreeSet<GroupName>,
     /// Orders that their server has not yet answered.
     pub orders: BTreeMap<ServerName, BTreeMap<GroupName, Order>>,
     /// Since when each server can be given groups.
