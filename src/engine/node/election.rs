@@ -224,11 +224,29 @@ impl Engine {
         }
     }
 
+    /// Whether the arbiter refused the open proposal and somebody has promised a higher term.
+    fn refused_and_outbid(&self) -> bool {
+        let Some(proposal) = &self.proposal else { return false };
+        let refused = matches!(proposal.arbiter, ArbiterStep::Refused(_));
+        let outbid = || {
+            self.liveness
+                .peers()
+                .filter_map(|(_, peer)| peer.promised.as_ref())
+                .any(|promised| *promised > proposal.term)
+        };
+        refused && outbid()
+    }
+
     /// An open proposal is finished or replaced by a higher one.
     fn drive_proposal(&mut self) {
         let live = self.live_members();
         let waits = |name: &ServerName| self.liveness.restarting(name);
         if self.proposal.as_ref().is_some_and(|proposal| proposal.members.keys().any(waits)) {
+            return;
+        }
+        if self.refused_and_outbid() {
+            // An arbiter that knows the higher term refuses this one for ever.
+            self.proposal = None;
             return;
         }
         let now = self.now.instant;
