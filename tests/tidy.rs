@@ -86,8 +86,19 @@ fn imports_run_one_way() {
 #[test]
 fn kinds_engine_and_simulator_are_pure() {
     let forbidden = [
-        "async ", ".await", "tokio", "std::net::TcpStream", "std::net::UdpSocket", "std::fs", "std::thread",
-        "Mutex", "RwLock", "HashMap", "HashSet", "Instant::now", "SystemTime",
+        "async ",
+        ".await",
+        "tokio",
+        "std::net::TcpStream",
+        "std::net::UdpSocket",
+        "std::fs",
+        "std::thread",
+        "Mutex",
+        "RwLock",
+        "HashMap",
+        "HashSet",
+        "Instant::now",
+        "SystemTime",
     ];
     let mut findings = Vec::new();
     for folder in ["src/api", "src/engine", "src/sim"] {

@@ -50,9 +50,7 @@ impl Host {
     /// Whether this server holds a lease now.
     #[must_use]
     pub fn has_lease(&self) -> bool {
-        self.lease
-            .borrow()
-            .is_some_and(|until| (self.clock)() < until)
+        self.lease.borrow().is_some_and(|until| (self.clock)() < until)
     }
 }
 

@@ -17,12 +17,8 @@ pub async fn check(
     spec: &MonitorSpec,
     resource: Option<&ResourceSpec>,
 ) -> (CheckResult, String) {
-    let missing = || {
-        (
-            CheckResult::Unknown,
-            format!("the settings of {:?} are missing", spec.type_),
-        )
-    };
+    let missing =
+        || (CheckResult::Unknown, format!("the settings of {:?} are missing", spec.type_));
     match spec.type_ {
         MonitorType::Custom => custom::check(host, monitor, spec).await,
         MonitorType::TCP => match &spec.tcp {

@@ -12,9 +12,7 @@ pub mod probe_port;
 /// Starts, stops or probes a resource.
 pub async fn run(host: &Host, action: ResourceAction, context: &ResourceContext) -> Outcome {
     let type_ = context.spec.type_;
-    let missing = || Outcome::Unknown {
-        message: format!("the settings of {type_:?} are missing"),
-    };
+    let missing = || Outcome::Unknown { message: format!("the settings of {type_:?} are missing") };
     match type_ {
         ResourceType::Exec => exec::run(host, action, context).await,
         ResourceType::FloatingIP => match &context.spec.floating_ip {

@@ -80,8 +80,8 @@ impl Engine {
         let now = self.now.instant;
         let just_renewed =
             self.renewed.is_some_and(|renewed| now.since(renewed) < self.timing().interval * 3);
-        let started = (self.view.is_none() || just_renewed)
-            && now.since(self.boot) < self.timing().timeout;
+        let started =
+            (self.view.is_none() || just_renewed) && now.since(self.boot) < self.timing().timeout;
         let missing = members.len() < servers.len();
         missing && (started || servers.iter().any(|name| self.liveness.restarting(name)))
     }
@@ -293,8 +293,8 @@ impl Engine {
     /// may hold, it is another question; and perhaps another server's to ask.
     fn replace_refused(&mut self, live: BTreeMap<ServerName, BootId>) {
         let first = self.model.cluster.servers.iter().find(|name| live.contains_key(*name));
-        let ours = self.leadership.is_some()
-            || first == Some(self.me()) && self.live_leader().is_none();
+        let ours =
+            self.leadership.is_some() || first == Some(self.me()) && self.live_leader().is_none();
         if !ours {
             self.proposal = None;
         } else if self.could_be_held(&live) {
