@@ -5,7 +5,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root="${CARGO_TARGET_DIR:-target}/kubectl"
-mirror="${DEBIAN_MIRROR:-http://deb.debian.org/debian}"
+# The Debian mirror that this machine is set up with; on another system DEBIAN_MIRROR names one.
+mirror="${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
+  grep -m1 -E '/debian/?$' || true)}"
+if [ -z "$mirror" ]; then
+  echo "no Debian mirror among this machine's apt sources: set DEBIAN_MIRROR to the URL of one" >&2
+  exit 1
+fi
 architecture="$(dpkg --print-architecture)"
 failed=0
 
