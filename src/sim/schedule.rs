@@ -58,13 +58,13 @@ pub fn play<N: Node>(seed: u64) -> Result<Passed, Box<Failed>> {
 ///
 /// Where a rule is broken; the schedule is then played again to tell its story.
 pub fn play_options<N: Node>(options: Options) -> Result<Passed, Box<Failed>> {
-    play_with::<N>(&options, Detail::Outline).or_else(|_| {
+    play_with::<N>(&options, Detail::Outline).map_err(|_| {
         match play_with::<N>(&options, Detail::Lines) {
-            Err((violation, story)) => Err(Box::new(Failed { options, violation, story })),
+            Err((violation, story)) => Box::new(Failed { options, violation, story }),
             Ok(_) => {
                 let text = "it failed, and with the same seed it did not";
                 let violation = Violation::new(Invariant::I5, Default::default(), text);
-                Err(Box::new(Failed { options, violation, story: String::new() }))
+                Box::new(Failed { options, violation, story: String::new() })
             }
         }
     })

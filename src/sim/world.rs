@@ -311,7 +311,7 @@ impl<N: Node> World<N> {
             if holds(self) {
                 return Ok(true);
             }
-            if !self.queue.peek().is_some_and(|next| next.0.at <= end) {
+            if self.queue.peek().is_none_or(|next| next.0.at > end) {
                 return Ok(false);
             }
             let Some(Reverse(next)) = self.queue.pop() else { return Ok(false) };

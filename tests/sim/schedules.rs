@@ -38,7 +38,7 @@ fn schedules_keep_every_invariant() {
                     if seed >= end {
                         return;
                     }
-                    let twice = seed % TWICE_EACH == 0;
+                    let twice = seed.is_multiple_of(TWICE_EACH);
                     match if twice { play_twice::<Engine>(seed) } else { play::<Engine>(seed) } {
                         Ok(passed) => {
                             abandoned.fetch_add(passed.abandoned, Ordering::Relaxed);

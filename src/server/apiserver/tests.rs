@@ -190,17 +190,17 @@ fn tables_show_ages_as_people_read_them() {
 fn paths_of_requests_are_told_apart() {
     let routed = |path: &str| {
         let (parts, ()) = http::Request::get(path).body(()).unwrap().into_parts();
-        match route(&parts) {
-            Route::Objects(target) => format!(
+        let route = route(&parts);
+        if let Route::Objects(target) = &route {
+            return format!(
                 "{} {} {}{}",
                 target.kind.plural,
                 target.namespace.as_deref().unwrap_or("*"),
                 target.name.as_deref().unwrap_or("*"),
                 if target.status { " status" } else { "" }
-            ),
-            Route::Unknown => "nothing".to_owned(),
-            other => format!("{other:?}"),
+            );
         }
+        if matches!(route, Route::Unknown) { "nothing".to_owned() } else { format!("{route:?}") }
     };
     let root = "/apis/stead.dev/v1alpha1";
     for (path, expected) in [
