@@ -80,8 +80,12 @@ impl Engine {
         let now = self.now.instant;
         let just_renewed =
             self.renewed.is_some_and(|renewed| now.since(renewed) < self.timing().interval * 3);
-        let started =
-            (self.view.is_none() || just_renewed) && now.since(self.boot) < self.timing().timeout;
+        let leader_ended = self.view.as_ref().is_some_and(|view| {
+            let leader = self.liveness.peer(&view.leader);
+            leader.is_some_and(|leader| leader.ended == Some(view.leader_boot))
+        });
+        let started = (self.view.is_none() || just_renewed && !leader_ended)
+            && now.since(self.boot) < self.timing().timeout;
         let missing = members.len() < servers.len();
         missing && (started || servers.iter().any(|name| self.liveness.restarting(name)))
     }
