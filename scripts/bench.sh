@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 bash scripts/setup.sh
 what=("$@")
 [ ${#what[@]} -gt 0 ] || what=(placement failover footprint)
-target="${CARGO_TARGET_DIR:-target}"
+target="$(realpath -m "${CARGO_TARGET_DIR:-target}")"
 out="$target/bench"
 mkdir -p "$out"
 echo "conditions: $(nproc) cores, $(uname -sr), $(rustc --version)"
