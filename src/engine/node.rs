@@ -43,7 +43,7 @@ use operating::Intents;
 use storing::Store;
 
 /// The engine of one server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Engine {
     identity: Identity,
     now: Now,

@@ -68,7 +68,7 @@ struct Acknowledged {
 }
 
 /// What the rules need to remember.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Checkers {
     profile: Profile,
     arbiter: ArbiterKind,

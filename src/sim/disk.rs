@@ -12,7 +12,7 @@ use crate::engine::effect::Record;
 use crate::engine::ids::ActionId;
 
 /// A disk with its queue of writes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Disk {
     /// What is durable.
     pub contents: Durable,

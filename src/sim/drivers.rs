@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::options::Options;
 use super::random::Random;
-use crate::api::names::{GroupName, ResourceName};
+use crate::api::names::{GroupName, MonitorName, ResourceName};
 use crate::engine::effect::{ResourceAction, ResourceContext};
 use crate::engine::ids::{ActionId, GrantId};
 use crate::engine::input::Outcome;
@@ -50,7 +50,7 @@ enum Fate {
 pub struct Misuse(pub String);
 
 /// All drivers of one server.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Drivers {
     active: BTreeMap<ResourceName, Physical>,
     works: BTreeMap<ActionId, Work>,
@@ -60,6 +60,10 @@ pub struct Drivers {
     pub cursed: BTreeSet<ResourceName>,
     /// Cannot be stopped here until all is healed.
     pub stuck: BTreeSet<ResourceName>,
+    /// Their stop does not end here until all is healed.
+    pub hung: BTreeSet<ResourceName>,
+    /// Their checks fail here until all is healed.
+    pub failing: BTreeSet<MonitorName>,
 }
 
 impl Drivers {
@@ -79,6 +83,12 @@ impl Drivers {
     #[must_use]
     pub fn groups(&self) -> BTreeSet<GroupName> {
         self.active.values().map(|physical| physical.group.clone()).collect()
+    }
+
+    /// Whether anything is being worked on.
+    #[must_use]
+    pub fn busy(&self) -> bool {
+        !self.works.is_empty()
     }
 
     /// Begins an action; says how long it takes.
@@ -157,14 +167,24 @@ impl Drivers {
             ResourceAction::Stop => (5, 200),
             ResourceAction::Probe => (1, 10),
         };
-        let duration = random.milliseconds(low, high).min(context.timeout);
         let name = &context.resource;
+        let prescribed = options.pace.as_ref().map(|pace| {
+            let work = pace.resources.get(name).copied().unwrap_or_default();
+            match action {
+                ResourceAction::Start => work.start,
+                ResourceAction::Stop => work.stop,
+                ResourceAction::Probe => Duration::from_millis(low),
+            }
+        });
+        let drawn = random.milliseconds(low, high);
+        let duration = prescribed.unwrap_or(drawn).min(context.timeout);
         let barred = match action {
             ResourceAction::Start => self.cursed.contains(name),
             ResourceAction::Stop => self.stuck.contains(name),
             ResourceAction::Probe => false,
         };
-        if random.chance(options.hangs) {
+        let hangs = action == ResourceAction::Stop && self.hung.contains(name);
+        if hangs || random.chance(options.hangs) {
             return (Fate::TimeOut, context.timeout);
         }
         if barred || random.chance(options.failures) {
@@ -257,6 +277,8 @@ impl Drivers {
         self.broken.clear();
         self.cursed.clear();
         self.stuck.clear();
+        self.hung.clear();
+        self.failing.clear();
     }
 
     /// Whether a resource is active and works.

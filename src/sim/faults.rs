@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::net::Storm;
-use crate::api::names::ResourceName;
+use crate::api::names::{MonitorName, ResourceName};
 
 /// Kinds of faults; a schedule has some of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,6 +127,16 @@ pub enum Fault {
     Curse(usize, ResourceName),
     /// A resource cannot be stopped.
     Stick(usize, ResourceName),
+    /// A resource's stop does not end.
+    Hang(usize, ResourceName),
+    /// A machine is frozen, and its clocks stand still.
+    Pause(usize),
+    /// The arbiter gives one server no answer.
+    ArbiterCutOff(usize),
+    /// One part of the arbiter gives no answer.
+    ArbiterPartAway(usize),
+    /// A monitor's checks fail on one server, whatever is restarted.
+    FailCheck(usize, MonitorName),
 }
 
 /// A fault and how long it lasts.

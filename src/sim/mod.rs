@@ -23,6 +23,7 @@ mod options;
 mod random;
 mod schedule;
 mod setup;
+mod stage;
 mod trace;
 mod world;
 
@@ -33,8 +34,9 @@ pub use net::Storm;
 pub use node::{Birth, GroupSeen, Node, Seen};
 pub use options::{ArbiterKind, Options, Profile};
 pub use schedule::{Failed, Passed, play, play_options, play_twice};
+pub use stage::{Pace, Stage, Work};
 pub use trace::Detail;
-pub use world::World;
+pub use world::{Activity, Told, World};
 
 #[cfg(test)]
 mod tests;

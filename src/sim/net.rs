@@ -22,7 +22,7 @@ pub struct Storm {
 }
 
 /// All links.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Network {
     servers: usize,
     paths: usize,

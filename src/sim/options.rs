@@ -2,20 +2,26 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::faults::FaultKind;
 use super::random::{Random, Stream};
+use super::stage::Pace;
 use crate::api::kinds::ReturnPolicy;
 use crate::api::timing::Timing;
 
-/// Who decides when the servers cannot all talk. Both are exclusive, so I1 must hold always.
+/// Who decides when the servers cannot all talk. The first two are exclusive, so I1 must hold always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArbiterKind {
     /// A majority of all configured servers.
     Majority,
     /// A record outside the cluster, held for a time.
     Lease,
+    /// Something outside the cluster: whoever reaches it may act. Not exclusive.
+    Reachable,
+    /// Nobody: whoever is left may act. Not exclusive.
+    Nobody,
 }
 
 /// How rough it gets.
@@ -84,6 +90,8 @@ pub struct Options {
     pub failback: bool,
     /// How long a starting cluster waits for all servers.
     pub wait_for_servers: Duration,
+    /// How long things take; none: it is drawn.
+    pub pace: Option<Arc<Pace>>,
 }
 
 impl Options {
@@ -97,8 +105,8 @@ impl Options {
             timeout: Duration::from_secs(1),
             arbiter,
             arbiter_budget: match arbiter {
-                ArbiterKind::Majority => Duration::ZERO,
-                ArbiterKind::Lease => Duration::from_millis(200),
+                ArbiterKind::Majority | ArbiterKind::Nobody => Duration::ZERO,
+                ArbiterKind::Lease | ArbiterKind::Reachable => Duration::from_millis(200),
             },
             profile: Profile::Calm,
             groups: 1,
@@ -120,6 +128,7 @@ impl Options {
             return_policy: ReturnPolicy::Manual,
             failback: false,
             wait_for_servers: Duration::from_secs(10),
+            pace: None,
         }
     }
 

@@ -125,7 +125,10 @@ fn cluster(options: &Options) -> ClusterSpec {
 fn arbitration(options: &Options) -> Arbitration {
     match options.arbiter {
         ArbiterKind::Majority => Arbitration::default(),
-        ArbiterKind::Lease => Arbitration {
+        ArbiterKind::Nobody => {
+            Arbitration { type_: ArbitrationType::None, ..Arbitration::default() }
+        }
+        ArbiterKind::Lease | ArbiterKind::Reachable => Arbitration {
             type_: ArbitrationType::HTTP,
             http: Some(HttpArbitration {
                 host: "arbiter.example".into(),

@@ -117,7 +117,7 @@ fn a_keeper_ends_what_outlives_its_lease() {
 
 #[test]
 fn the_lease_stand_in_is_held_by_one_and_tells_of_a_hand_over() {
-    let mut arbiter = LeaseArbiter::new(Duration::from_secs(2));
+    let mut arbiter = LeaseArbiter::new(Duration::from_secs(2), false);
     let second = |number: u64| TrueTime(number * 1_000_000_000);
     let (one, two) = (ServerName::from("node1"), ServerName::from("node2"));
     let term = |number, proposer: &ServerName| Term { number, proposer: proposer.clone() };

@@ -25,7 +25,7 @@ pub enum Detail {
 }
 
 /// The record of one run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Trace {
     detail: Detail,
     hash: u64,

@@ -3,6 +3,7 @@
 //! One thing happens at a time. All that machines see of each other goes through [`Network`], all
 //! that survives a crash through [`Disk`], and nothing is random but by the seed.
 
+mod activity;
 mod effects;
 mod happenings;
 mod operate;
@@ -23,22 +24,23 @@ use super::net::Network;
 use super::node::{Birth, Node, Seen};
 use super::options::{ArbiterKind, Options};
 use super::random::{Random, Stream};
-use super::setup;
+use super::stage::Stage;
 use super::trace::{Detail, Trace};
-use crate::api::names::{GroupName, PathName, ResourceName, ServerName};
+use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerName};
 use crate::engine::durable::{Durable, Identity};
 use crate::engine::effect::{Change, PowerAction};
 use crate::engine::ids::{ActionId, BootId, IncarnationId, Revision, Term};
 use crate::engine::input::{Input, Verdict};
 use crate::engine::message::Envelope;
-use crate::engine::model::ObjectKey;
+use crate::engine::model::{ObjectKey, Objects};
 use crate::engine::time::Instant;
+pub use activity::{Activity, Told};
 
 /// Wakes at one and the same time before a node counts as spinning.
 const SPINS_MAX: u32 = 1000;
 
 /// What is going to happen.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Happening {
     /// A node's time-out.
     Wake { server: usize, boot: BootId },
@@ -51,7 +53,14 @@ enum Happening {
     /// A driver ends its work.
     Work { server: usize, boot: BootId, id: ActionId },
     /// A check ends.
-    Check { server: usize, boot: BootId, id: ActionId, about: Option<ResourceName>, hangs: bool },
+    Check {
+        server: usize,
+        boot: BootId,
+        id: ActionId,
+        monitor: MonitorName,
+        about: Option<ResourceName>,
+        hangs: bool,
+    },
     /// A recovery script ends.
     Script { server: usize, boot: BootId, id: ActionId },
     /// A question reaches the arbiter.
@@ -88,7 +97,7 @@ enum Happening {
     Operate,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Scheduled {
     at: TrueTime,
     number: u64,
@@ -116,7 +125,7 @@ impl Ord for Scheduled {
 }
 
 /// A run of an agent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Agent<N> {
     node: N,
     boot: BootId,
@@ -132,7 +141,7 @@ struct Agent<N> {
 }
 
 /// One server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Machine<N> {
     name: ServerName,
     powered: bool,
@@ -146,9 +155,11 @@ struct Machine<N> {
     agent: Option<Agent<N>>,
     /// Holds back everything while the machine is frozen.
     frozen: Option<Vec<Happening>>,
+    /// What its clock reads while it is frozen, where that stands still.
+    stood_at: Option<Instant>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Randoms {
     disk: Random,
     drivers: Random,
@@ -159,7 +170,7 @@ struct Randoms {
 }
 
 /// A whole cluster and what surrounds it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct World<N> {
     /// What it is like.
     pub options: Options,
@@ -169,6 +180,10 @@ pub struct World<N> {
     machines: Vec<Machine<N>>,
     names: Vec<ServerName>,
     paths: Vec<PathName>,
+    /// The groups with their resources.
+    groups: BTreeMap<GroupName, Vec<ResourceName>>,
+    /// What nodes told, where somebody observes the world.
+    told: Option<Vec<Told>>,
     network: Network,
     arbiter: LeaseArbiter,
     checkers: Checkers,
@@ -184,18 +199,25 @@ impl<N: Node> World<N> {
     /// A cluster whose machines are about to boot.
     #[must_use]
     pub fn new(options: Options, detail: Detail) -> Self {
+        let stage = Stage::drawn(&options);
+        Self::staged(options, stage, detail)
+    }
+
+    /// Somebody's own cluster, whose machines are about to boot.
+    #[must_use]
+    pub fn staged(options: Options, stage: Stage, detail: Detail) -> Self {
         let seed = options.seed;
-        let names: Vec<ServerName> =
-            (0..options.servers).map(|i| setup::server_name(i).into()).collect();
         let time_to_live = options.timing().wait();
         let mut world = Self {
             now: TrueTime(0),
             queue: BinaryHeap::new(),
             scheduled: 0,
             machines: Vec::new(),
-            paths: (0..options.paths).map(|i| setup::path_name(i).into()).collect(),
+            paths: stage.paths,
+            groups: stage.groups,
+            told: None,
             network: Network::new(&options),
-            arbiter: LeaseArbiter::new(time_to_live),
+            arbiter: LeaseArbiter::new(time_to_live, options.arbiter == ArbiterKind::Reachable),
             checkers: Checkers::new(&options),
             trace: Trace::new(detail),
             randoms: Randoms {
@@ -209,16 +231,15 @@ impl<N: Node> World<N> {
             healed: false,
             writes: BTreeMap::new(),
             writes_made: 0,
-            names,
+            names: stage.servers,
             options,
         };
         world.trace.milestone(world.now, 0, || world.options.to_string());
-        world.make_machines();
+        world.make_machines(&stage.objects);
         world
     }
 
-    fn make_machines(&mut self) {
-        let objects = setup::objects(&self.options);
+    fn make_machines(&mut self, objects: &Objects) {
         for name in self.names.clone() {
             let random = &mut self.randoms.machines;
             let span = self.options.drift_max;
@@ -236,6 +257,7 @@ impl<N: Node> World<N> {
                 drivers: Drivers::default(),
                 agent: None,
                 frozen: None,
+                stood_at: None,
             };
             let server = self.machines.len();
             self.machines.push(machine);
@@ -361,11 +383,11 @@ impl<N: Node> World<N> {
         let text = || format!("{name} leads {leads:?} with {members:?}");
         self.trace.milestone(self.now, 1, text);
         match &leads {
-            Some(term) => {
+            Some(term) if self.told.is_none() => {
                 let store = agent.node.store();
                 self.checkers.installed(self.now, name, term, &members, store, on_disk)
             }
-            None => Ok(()),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -477,7 +499,7 @@ impl<N: Node> World<N> {
     /// I1 for all that runs on one machine.
     fn check_active_once(&self, server: usize) -> Result<(), Violation> {
         let machine = &self.machines[server];
-        if machine.frozen.is_some() {
+        if machine.frozen.is_some() || self.told.is_some() {
             return Ok(());
         }
         for group in machine.drivers.groups() {

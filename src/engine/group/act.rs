@@ -30,7 +30,7 @@ const PROBE_PAUSE_MAX: Duration = Duration::from_secs(30);
 const PROBES_MAX: u32 = 3;
 
 /// What every group works with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Desk {
     pub me: ServerName,
     pub ids: ActionIds,

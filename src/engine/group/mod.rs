@@ -102,7 +102,7 @@ pub enum ActivityState {
 }
 
 /// The groups of this server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Groups {
     desk: Desk,
     groups: BTreeMap<GroupName, Group>,

@@ -24,7 +24,7 @@ const BATCH_MAX: usize = 256;
 const QUEUE_MAX: usize = 4096;
 
 /// Replication, as leader and as member.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Store {
     committed: Revision,
     queue: VecDeque<Pending>,
@@ -44,14 +44,14 @@ enum Origin {
     Operations,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Pending {
     origin: Origin,
     after: Revision,
     changes: Vec<(ObjectKey, Option<Expected>, Option<Arc<str>>)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct InFlight {
     append: StoreAppend,
     persisted: BTreeSet<ServerName>,

@@ -123,7 +123,7 @@ pub enum RecoveryEffect {
 const ANSWER_GRACE: Duration = Duration::from_secs(10);
 
 /// The monitors of this server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Monitors {
     me: ServerName,
     ids: ActionIds,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Happening, World};
+use super::{Happening, Told, World};
 use crate::api::kinds::{MonitorSpec, RecoveryTargetKind};
-use crate::api::names::{PathName, ResourceName, ServerName};
+use crate::api::names::{MonitorName, PathName, ResourceName, ServerName};
 use crate::engine::effect::{Effect, PowerAction, ResourceAction, ResourceContext};
 use crate::engine::ids::{ActionId, BootId};
 use crate::engine::message::{Envelope, Message};
@@ -97,8 +97,8 @@ impl<N: Node> World<N> {
             Effect::Resource { id, action, context } => {
                 self.begin_work(server, boot, id, action, context)?;
             }
-            Effect::Check { id, monitor: _, spec, resource: _, timeout } => {
-                self.begin_check(server, boot, id, &spec, timeout);
+            Effect::Check { id, monitor, spec, resource: _, timeout } => {
+                self.begin_check(server, boot, (id, monitor), &spec, timeout);
             }
             Effect::RecoveryScript { id, timeout, .. } => {
                 let delay = self.randoms.drivers.milliseconds(5, 100).min(timeout);
@@ -106,7 +106,11 @@ impl<N: Node> World<N> {
             }
             Effect::Cancel { id } => self.machines[server].drivers.cancel(id),
             Effect::Power { action } => self.end_machine(server, action),
-            Effect::Event(_) => {}
+            Effect::Event(event) => {
+                if let Some(told) = &mut self.told {
+                    told.push(Told { at: self.now, event });
+                }
+            }
             Effect::WriteDone { id, result } => {
                 let members =
                     self.machines[server].agent.as_ref().map(|agent| agent.node.members());
@@ -176,7 +180,9 @@ impl<N: Node> World<N> {
         let longest = if busy { 149 } else { 1 };
         let epoch = machine.epoch;
         // On the keeper's own clock; one millisecond is left for the fastest clock.
-        let delay = self.randoms.keeper.milliseconds(0, longest);
+        let drawn = self.randoms.keeper.milliseconds(0, longest);
+        let prescribed = self.options.pace.as_ref().filter(|_| busy).map(|pace| pace.kill);
+        let delay = prescribed.unwrap_or(drawn);
         self.after(delay, Happening::Killed { server, epoch });
     }
 
@@ -224,7 +230,7 @@ impl<N: Node> World<N> {
         &mut self,
         server: usize,
         boot: BootId,
-        id: ActionId,
+        (id, monitor): (ActionId, MonitorName),
         spec: &MonitorSpec,
         timeout: Option<Duration>,
     ) {
@@ -232,7 +238,13 @@ impl<N: Node> World<N> {
         let hangs = random.chance(self.options.hangs / 4);
         let delay = match timeout {
             Some(timeout) if hangs => timeout,
-            Some(timeout) => random.milliseconds(1, 20).min(timeout),
+            Some(timeout) => {
+                let drawn = random.milliseconds(1, 20);
+                let pace = self.options.pace.as_ref();
+                pace.and_then(|pace| pace.checks.get(&monitor).copied())
+                    .unwrap_or(drawn)
+                    .min(timeout)
+            }
             None => return,
         };
         let target = &spec.recovery.target;
@@ -242,8 +254,9 @@ impl<N: Node> World<N> {
             | RecoveryTargetKind::AllGroups
             | RecoveryTargetKind::LocalServer => None,
         };
+        let name = name.or_else(|| spec.while_active.clone());
         let about = name.map(ResourceName::from);
-        self.after(delay, Happening::Check { server, boot, id, about, hangs });
+        self.after(delay, Happening::Check { server, boot, id, monitor, about, hangs });
     }
 
     fn end_machine(&mut self, server: usize, action: PowerAction) {
@@ -251,7 +264,8 @@ impl<N: Node> World<N> {
         self.agent_ends(server, true);
         self.kill(server);
         if action != PowerAction::StopAgent {
-            let delay = self.randoms.keeper.milliseconds(200, 2000);
+            let drawn = self.randoms.keeper.milliseconds(200, 2000);
+            let delay = self.options.pace.as_ref().map_or(drawn, |pace| pace.shutdown);
             self.after(delay, Happening::PowerOff { server, epoch, action });
         }
     }

@@ -31,9 +31,10 @@ impl<N: Node> World<N> {
             }
             Happening::Disk { server, boot } => self.disk_done(server, boot),
             Happening::Work { server, boot, id } => self.work_done(server, boot, id),
-            Happening::Check { server, boot, id, about, hangs } => {
+            Happening::Check { server, boot, id, monitor, about, hangs } => {
                 let drivers = &self.machines[server].drivers;
-                let well = about.is_none_or(|resource| drivers.works_well(&resource));
+                let well = about.is_none_or(|resource| drivers.works_well(&resource))
+                    && !drivers.failing.contains(&monitor);
                 let result = match (hangs, well) {
                     (true, _) => CheckResult::TimedOut,
                     (false, true) => CheckResult::Normal,
@@ -231,7 +232,8 @@ impl<N: Node> World<N> {
     }
 
     fn ask_arbiter(&mut self, server: usize, boot: BootId, id: ActionId, term: Term) {
-        let (verdict, handover) = if self.arbiter.away {
+        let away = self.arbiter.is_away(server);
+        let (verdict, handover) = if away {
             (Verdict::Unknown, None)
         } else {
             self.arbiter.ask(self.now, &self.names[server], &term)
@@ -244,8 +246,7 @@ impl<N: Node> World<N> {
             self.trace.milestone(self.now, 5, text);
         }
         // An answer that never comes is one that came at the end of the budget.
-        let delay =
-            if self.arbiter.away { self.options.arbiter_budget } else { self.arbiter_delay() };
+        let delay = if away { self.options.arbiter_budget } else { self.arbiter_delay() };
         self.after(delay, Happening::Answer { server, boot, id, verdict, handover });
     }
 
@@ -327,7 +328,9 @@ impl<N: Node> World<N> {
     pub(super) fn power_on(&mut self, server: usize) -> Result<(), Violation> {
         let random = &mut self.randoms.machines;
         let offset = random.duration(Duration::from_millis(500), Duration::from_secs(100));
-        let delay = random.milliseconds(1, 500);
+        let drawn = random.milliseconds(1, 500);
+        let prescribed = self.options.pace.as_ref().map(|pace| pace.boot);
+        let delay = prescribed.unwrap_or(drawn);
         let machine = &mut self.machines[server];
         if machine.powered {
             return Ok(());
@@ -352,7 +355,9 @@ impl<N: Node> World<N> {
         self.crash(server);
         let epoch = self.machines[server].epoch;
         if action == PowerAction::Reboot {
-            let delay = self.randoms.machines.milliseconds(1000, 6000);
+            let drawn = self.randoms.machines.milliseconds(1000, 6000);
+            let prescribed = self.options.pace.is_some().then_some(Duration::ZERO);
+            let delay = prescribed.unwrap_or(drawn);
             self.after(delay, Happening::PowerOn { server, epoch });
         }
     }
@@ -377,9 +382,15 @@ impl<N: Node> World<N> {
             return Ok(());
         }
         let Some(held) = machine.frozen.take() else { return Ok(()) };
+        if let Some(stood_at) = machine.stood_at.take() {
+            let before = machine.clock.when(stood_at);
+            let stood = i64::try_from((self.now - before).as_millis()).unwrap_or(i64::MAX);
+            let wall = machine.clock.wall_offset - stood;
+            machine.clock = Clock::new(self.now, stood_at, machine.clock.drift(), wall);
+        }
         let name = &machine.name;
         self.trace.milestone(self.now, 9, || format!("{name} thaws"));
-        // The guest's clock ran on: the first thing that its timers do is what is overdue. The
+        // Where the guest's clock ran on: the first thing that its timers do is what is overdue. The
         // microseconds that this takes are the window that design.md 3 states, and not counted.
         let now = machine.clock.instant(self.now);
         if machine.keeper.killing || machine.keeper.expired(now) {

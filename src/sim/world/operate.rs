@@ -77,8 +77,8 @@ impl<N: Node> World<N> {
         match group {
             Some(group) => self.checkers.excuse(&GroupName::from(group), until),
             None => {
-                for index in 0..self.options.groups {
-                    self.checkers.excuse(&setup::group_name(index).into(), until);
+                for group in self.groups.keys() {
+                    self.checkers.excuse(group, until);
                 }
             }
         }
@@ -135,17 +135,15 @@ impl<N: Node> World<N> {
         if members.len() != self.names.len() {
             problems.push(format!("the view has only {members:?}"));
         }
-        for index in 0..self.options.groups {
-            let group = GroupName::from(setup::group_name(index));
-            let Some(group_seen) = seen.groups.get(&group) else {
+        for (group, resources) in &self.groups {
+            let Some(group_seen) = seen.groups.get(group) else {
                 problems.push(format!("{group} is not known"));
                 continue;
             };
             let active = self.active_on(group.as_str());
-            let names = (0..self.options.resources).map(|r| setup::resource_name(index, r));
             let well = self.machines.iter().any(|machine| {
                 Some(&machine.name) == group_seen.server.as_ref()
-                    && names.clone().all(|name| machine.drivers.works_well(&name.into()))
+                    && resources.iter().all(|name| machine.drivers.works_well(name))
             });
             if group_seen.state != GroupState::Online || active.len() != 1 || !well {
                 problems.push(format!("{group} is {group_seen:?}, active on {active:?}"));

@@ -86,6 +86,25 @@ impl<N: Node> World<N> {
             Fault::Stick(server, resource) => {
                 self.machines[*server].drivers.stuck.insert(resource.clone());
             }
+            Fault::Hang(server, resource) => {
+                self.machines[*server].drivers.hung.insert(resource.clone());
+            }
+            Fault::Pause(server) => {
+                let machine = &mut self.machines[*server];
+                if machine.powered && machine.frozen.is_none() {
+                    machine.stood_at = Some(machine.clock.instant(self.now));
+                    machine.frozen = Some(Vec::new());
+                }
+            }
+            Fault::ArbiterCutOff(server) => {
+                self.arbiter.cut_off.insert(*server);
+            }
+            Fault::ArbiterPartAway(part) => {
+                self.arbiter.parts_away.insert(*part);
+            }
+            Fault::FailCheck(server, monitor) => {
+                self.machines[*server].drivers.failing.insert(monitor.clone());
+            }
         }
         Ok(())
     }
@@ -130,7 +149,7 @@ impl<N: Node> World<N> {
                 self.resume_now(*server);
                 Ok(())
             }
-            Fault::Freeze(server) => {
+            Fault::Freeze(server) | Fault::Pause(server) => {
                 self.thaw_now(*server);
                 Ok(())
             }
@@ -163,6 +182,22 @@ impl<N: Node> World<N> {
                 self.machines[*server].drivers.stuck.remove(resource);
                 Ok(())
             }
+            Fault::Hang(server, resource) => {
+                self.machines[*server].drivers.hung.remove(resource);
+                Ok(())
+            }
+            Fault::ArbiterCutOff(server) => {
+                self.arbiter.cut_off.remove(server);
+                Ok(())
+            }
+            Fault::ArbiterPartAway(part) => {
+                self.arbiter.parts_away.remove(part);
+                Ok(())
+            }
+            Fault::FailCheck(server, monitor) => {
+                self.machines[*server].drivers.failing.remove(monitor);
+                Ok(())
+            }
             Fault::WallStep(..) | Fault::Break(..) | Fault::Die(..) => Ok(()),
         }
     }
@@ -192,7 +227,7 @@ impl<N: Node> World<N> {
         self.trace.milestone(self.now, 13, || "HEALED".into());
         self.healed = true;
         self.network.heal();
-        self.arbiter.away = false;
+        self.arbiter.heal();
         self.options.failures = 0;
         self.options.hangs = 0;
         self.checkers.excuse_everything();
