@@ -11,6 +11,6 @@ bash scripts/setup-kubectl.sh
 if [ $# -gt 0 ]; then
     exec cargo test "$@"
 fi
-# One command for the simulator, which needs an optimised engine, and one for all the rest.
+# One command for the simulator, which is a build of its own, and one for all the rest.
 cargo test --lib --bins --examples --test tidy --test api --test e2e
-cargo test --profile simulate --test sim
+cargo test --profile simulate --features simulate --test sim

@@ -15,6 +15,7 @@ pub mod input;
 pub mod membership;
 pub mod message;
 pub mod model;
+pub mod mutation;
 mod node;
 pub mod note;
 pub mod observe;

@@ -31,6 +31,7 @@ use super::membership::support::Support;
 use super::membership::view::{Lease, View};
 use super::message::{Message, SelfFence};
 use super::model::{Arbiter, CompileError, Model, compile};
+use super::mutation::{Flaw, flawed};
 use super::observe::Since;
 use super::recovery::Monitors;
 use super::time::{Instant, Now};
@@ -45,6 +46,7 @@ use storing::Store;
 /// The engine of one server.
 #[derive(Clone, Debug)]
 pub struct Engine {
+    flaw: Flaw,
     identity: Identity,
     now: Now,
     boot: Instant,
@@ -118,6 +120,7 @@ impl Engine {
         let mut liveness = Liveness::new(identity.server.clone(), cluster.timing.timeout);
         liveness.configure(&cluster.servers, &cluster.paths, cluster.timing.timeout);
         let mut engine = Self {
+            flaw: Flaw::default(),
             now,
             boot: now.instant,
             promised: durable.promised.clone(),
@@ -172,6 +175,20 @@ impl Engine {
         model.cluster.arbiter = self.arbiter_in_force(model.cluster.arbiter);
         self.model = Arc::new(model);
         self.adopt_model();
+    }
+
+    /// Breaks a rule on purpose: for the simulator, which has to notice.
+    #[cfg(feature = "simulate")]
+    pub fn break_on_purpose(&mut self, flaw: Flaw) {
+        self.flaw = flaw;
+        self.groups.break_on_purpose(flaw);
+        self.monitors.break_on_purpose(flaw);
+        if flawed!(flaw, RestartRejoins) {
+            self.must_rejoin = false;
+        }
+        if flawed!(flaw, BootAgesForgotten) {
+            self.support = Support::new(Instant::default());
+        }
     }
 
     fn arbiter_in_force(&self, arbiter: Arbiter) -> Arbiter {
@@ -340,7 +357,9 @@ impl Engine {
         let Some(after) = self.awaiting_disk.remove(&id) else {
             return;
         };
-        if let Err(error) = result {
+        if let Err(error) = result
+            && !flawed!(self.flaw, FailedWriteIsDone)
+        {
             self.on_persist_failed(after, &error);
             return;
         }

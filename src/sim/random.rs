@@ -1,10 +1,8 @@
 //! Randomness with a stream per purpose, so that one more draw in one place moves nothing in
-//! another.
+//! another. The generator is xoshiro256++ (public domain), seeded by splitmix64: fast, and of no
+//! use for secrets.
 
 use std::time::Duration;
-
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// What a stream is for.
 #[derive(Clone, Copy, Debug)]
@@ -29,20 +27,34 @@ pub enum Stream {
 
 /// A stream of random numbers.
 #[derive(Clone, Debug)]
-pub struct Random(ChaCha8Rng);
+pub struct Random([u64; 4]);
 
 impl Random {
     /// The stream of a seed for a purpose.
     #[must_use]
     pub fn new(seed: u64, stream: Stream) -> Self {
-        let mut generator = ChaCha8Rng::seed_from_u64(seed);
-        generator.set_stream(stream as u64);
-        Self(generator)
+        let mut state = seed ^ (stream as u64).rotate_right(8);
+        let mut word = || {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            mixed ^ (mixed >> 31)
+        };
+        Self([word(), word(), word(), word()])
     }
 
     /// Any number.
     pub fn number(&mut self) -> u64 {
-        self.0.next_u64()
+        let [a, b, c, d] = &mut self.0;
+        let result = a.wrapping_add(*d).rotate_left(23).wrapping_add(*a);
+        let shifted = *b << 17;
+        *c ^= *a;
+        *d ^= *b;
+        *b ^= *c;
+        *a ^= *d;
+        *c ^= shifted;
+        *d = d.rotate_left(45);
+        result
     }
 
     /// A number below `bound`; zero where that is zero.

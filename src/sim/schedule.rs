@@ -38,7 +38,8 @@ impl fmt::Display for Failed {
         let seed = self.options.seed;
         write!(
             f,
-            "replay: STEAD_SEED={seed} STEAD_SCHEDULES=1 cargo test --test sim schedules -- --nocapture"
+            "replay: STEAD_SEED={seed} STEAD_SCHEDULES=1 cargo test --profile simulate \
+             --features simulate --test sim schedules -- --nocapture"
         )
     }
 }

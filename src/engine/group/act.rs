@@ -14,6 +14,7 @@ use crate::engine::ids::{ActionId, ActionIds, GrantId, Term};
 use crate::engine::input::Outcome;
 use crate::engine::message::{OrderReason, Wants};
 use crate::engine::model::{GroupModel, Model};
+use crate::engine::mutation::{Flaw, flawed};
 use crate::engine::note::{Note, group_key, resource_key};
 use crate::engine::time::{Instant, Now};
 
@@ -39,6 +40,7 @@ pub(super) struct Desk {
     /// Whose work is under way.
     pub works: BTreeMap<ActionId, (GroupName, ResourceName)>,
     pub version: u64,
+    pub flaw: Flaw,
 }
 
 impl Desk {
@@ -65,7 +67,7 @@ impl Group {
             if self.cycle && self.certainly_stopped() {
                 self.cycle = false;
             }
-            let steps = plan::plan(self, model, now.instant);
+            let steps = plan::plan(self, model, now.instant, desk.flaw);
             if steps.is_empty() {
                 break;
             }
@@ -226,6 +228,9 @@ impl Group {
             Outcome::Failed { reason, message } => {
                 (Belief::Unknown(Doubt::StartFailed), reason, message)
             }
+            Outcome::TimedOut if flawed!(desk.flaw, UnansweredStartIsAbsent) => {
+                (Belief::Absent, "ActivationTimedOut".to_owned(), String::new())
+            }
             Outcome::TimedOut => {
                 let message = "no answer within the time-out".to_owned();
                 (Belief::Unknown(Doubt::StartUnclear), "ActivationTimedOut".to_owned(), message)
@@ -251,6 +256,7 @@ impl Group {
     fn on_stopped(&mut self, desk: &mut Desk, name: &ResourceName, outcome: Outcome) {
         let message = match outcome {
             Outcome::Absent => return self.become_absent(desk, name),
+            _ if flawed!(desk.flaw, FailedStopIsAbsent) => return self.become_absent(desk, name),
             Outcome::Active { message } => format!("it is still active: {message}"),
             Outcome::Failed { message, .. } | Outcome::Unknown { message } => message,
             Outcome::TimedOut => "no answer within the time-out".to_owned(),
@@ -278,6 +284,7 @@ impl Group {
         let unclear = match outcome {
             Outcome::Absent => return self.become_absent(desk, name),
             Outcome::Active { message } => return self.on_found(desk, name, belief, message),
+            _ if flawed!(desk.flaw, UnclearProbeIsAbsent) => return self.become_absent(desk, name),
             Outcome::Failed { message, .. } | Outcome::Unknown { message } => message,
             Outcome::TimedOut => "no answer within the time-out".to_owned(),
         };

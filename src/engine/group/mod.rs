@@ -23,6 +23,7 @@ use super::ids::{ActionId, ActionIds, GrantId};
 use super::input::Outcome;
 use super::message::{Held, Order, ResourceReport, Wants};
 use super::model::Model;
+use super::mutation::{Flaw, flawed};
 use super::note::Note;
 use super::time::{Instant, Now};
 use crate::api::names::{GroupName, ResourceName, ServerName};
@@ -121,8 +122,15 @@ impl Groups {
             effects: VecDeque::new(),
             works: BTreeMap::new(),
             version: 0,
+            flaw: Flaw::default(),
         };
         Self { desk, groups: BTreeMap::new(), doubtful: false }
+    }
+
+    /// Breaks a rule on purpose.
+    #[cfg(feature = "simulate")]
+    pub(super) fn break_on_purpose(&mut self, flaw: Flaw) {
+        self.desk.flaw = flaw;
     }
 
     /// Whether an answer is to an effect of these groups.
@@ -172,6 +180,9 @@ impl Groups {
     /// of other servers too: the spec may have changed while nobody looked.
     pub fn probe_all(&mut self, now: Now) {
         self.doubtful = self.desk.model.is_none();
+        if flawed!(self.desk.flaw, NothingProbedAtStart) {
+            return;
+        }
         for group in self.groups.values_mut() {
             for instance in group.instances.values_mut() {
                 instance.fresh = false;

@@ -6,6 +6,7 @@ use super::state::{Belief, Doubt, Goal, Group, Instance};
 use crate::api::names::ResourceName;
 use crate::engine::effect::ResourceAction;
 use crate::engine::model::GroupModel;
+use crate::engine::mutation::{Flaw, flawed};
 use crate::engine::time::Instant;
 
 /// One thing to do.
@@ -21,7 +22,12 @@ pub(super) enum Step {
 
 /// The steps that may be taken at once. Every step changes what is believed or what is under
 /// way, so that planning again after taking them ends.
-pub(super) fn plan(group: &Group, model: Option<&GroupModel>, now: Instant) -> Vec<Step> {
+pub(super) fn plan(
+    group: &Group,
+    model: Option<&GroupModel>,
+    now: Instant,
+    flaw: Flaw,
+) -> Vec<Step> {
     let unwanted = unwanted(group, model);
     let cancels: Vec<Step> = unwanted
         .iter()
@@ -34,6 +40,9 @@ pub(super) fn plan(group: &Group, model: Option<&GroupModel>, now: Instant) -> V
         return cancels;
     }
     let starts_allowed = starts_allowed(group, model);
+    let dependents_absent = |name: &ResourceName| {
+        dependents_absent(group, model, name) || flawed!(flaw, StopOrderIgnored)
+    };
     group
         .instances
         .iter()
@@ -45,11 +54,11 @@ pub(super) fn plan(group: &Group, model: Option<&GroupModel>, now: Instant) -> V
                     Some(Step::Act(name.clone(), ResourceAction::Probe))
                 }
                 Belief::Absent if unwanted || !starts_allowed => None,
-                Belief::Absent => start(group, model, name, instance),
+                Belief::Absent => start(group, model, name, instance, flaw),
                 Belief::Unknown(_) | Belief::Active if instance.stop_failure.is_some() => None,
                 Belief::Unknown(Doubt::Remains) => {
                     // What is to start again in its place is cleaned up under its dependents.
-                    (!unwanted || dependents_absent(group, model, name))
+                    (!unwanted || dependents_absent(name))
                         .then(|| Step::Act(name.clone(), ResourceAction::Stop))
                 }
                 Belief::Unknown(
@@ -62,7 +71,7 @@ pub(super) fn plan(group: &Group, model: Option<&GroupModel>, now: Instant) -> V
                     .probe_at
                     .is_none_or(|at| at <= now)
                     .then(|| Step::Act(name.clone(), ResourceAction::Probe)),
-                Belief::Active => (unwanted && dependents_absent(group, model, name))
+                Belief::Active => (unwanted && dependents_absent(name))
                     .then(|| Step::Act(name.clone(), ResourceAction::Stop)),
             }
         })
@@ -157,6 +166,7 @@ fn start(
     model: Option<&GroupModel>,
     name: &ResourceName,
     instance: &Instance,
+    flaw: Flaw,
 ) -> Option<Step> {
     if instance.failure.is_some() {
         return None;
@@ -171,5 +181,6 @@ fn start(
                 || other.failure.as_ref().is_some_and(|failure| failure.passable)
         })
     });
+    let ready = ready || flawed!(flaw, StartOrderIgnored);
     ready.then(|| Step::Act(name.clone(), ResourceAction::Start))
 }

@@ -7,8 +7,9 @@ use crate::api::names::ServerName;
 use crate::engine::effect::Record;
 use crate::engine::ids::{BootId, Term};
 use crate::engine::membership::proposal::{ArbiterStep, PreVoteRound, Proposal};
-use crate::engine::message::{Message, Nack, PreVote, PreVoteReply, Promise, Propose};
+use crate::engine::message::{GroupPhase, Message, Nack, PreVote, PreVoteReply, Promise, Propose};
 use crate::engine::model::Arbiter;
+use crate::engine::mutation::flawed;
 
 impl Engine {
     /// The leader that this server follows and hears, or itself while it may act.
@@ -204,6 +205,10 @@ impl Engine {
             fetching: None,
         });
         let record = Record::Promised(term.clone());
+        if flawed!(self.flaw, BallotNotPersisted) {
+            self.durable.apply(&record);
+            return self.on_proposed(&term);
+        }
         self.persist(record.clone(), AfterPersist::Propose { term, record });
     }
 
@@ -321,7 +326,9 @@ impl Engine {
         }
         let stays =
             self.live_leader().is_some_and(|leader| leader != from) && !self.yields_to(from);
-        if propose.term < self.promised || stays || !self.takes_part() {
+        let lower = propose.term < self.promised
+            && !(flawed!(self.flaw, BareTerm) && propose.term.number == self.promised.number);
+        if lower || stays || !self.takes_part() {
             let promised = self.promised.clone();
             let nack = Nack { term: propose.term.clone(), promised };
             self.send(from, Message::Nack(nack));
@@ -329,6 +336,10 @@ impl Engine {
         }
         self.promised = propose.term.clone();
         let record = Record::Promised(propose.term.clone());
+        if flawed!(self.flaw, PromiseNotPersisted) {
+            self.durable.apply(&record);
+            return self.on_promised(from, &propose.term, &propose.members);
+        }
         let after = AfterPersist::Promise {
             to: from.clone(),
             term: propose.term.clone(),
@@ -373,10 +384,14 @@ impl Engine {
     pub(super) fn own_promise(&self, term: &Term, members: &[ServerName]) -> Promise {
         let absent = || self.model.cluster.servers.iter().filter(|name| !members.contains(*name));
         let now = self.now.instant;
+        let mut holds = self.not_certainly_stopped();
+        if flawed!(self.flaw, StoppingNotReported) {
+            holds.retain(|_, held| held.phase != GroupPhase::Stopping);
+        }
         Promise {
             term: term.clone(),
             sent: now,
-            holds: self.not_certainly_stopped(),
+            holds,
             gave: absent().map(|name| (name.clone(), self.support.report(now, name))).collect(),
             self_fence_of: absent()
                 .map(|name| (name.clone(), self.self_fence_known(name)))

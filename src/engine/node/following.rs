@@ -1,6 +1,7 @@
 //! A member under its leader: renewals in, acks out, and the end of the lease.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Engine;
 use crate::api::kinds::PartitionAction;
@@ -9,18 +10,21 @@ use crate::engine::effect::{Effect, PowerAction};
 use crate::engine::ids::{BootId, Term};
 use crate::engine::membership::view::View;
 use crate::engine::message::{Ack, GroupPhase, Held, Message, Order, Renew};
+use crate::engine::mutation::flawed;
 
 impl Engine {
     /// Whether a leader of this term may extend this server's life: the promise stands for it, and
     /// this run of the agent has made it (A3, A14).
     pub(super) fn follows(&self, from: &ServerName, term: &Term) -> bool {
         let stands = self.promised == *term
-            || self.promised.proposer == term.proposer && self.promised > *term;
+            || self.promised.proposer == term.proposer && self.promised > *term
+            || flawed!(self.flaw, AckInSpiteOfPromise);
         !self.must_rejoin && stands && term.proposer == *from && !self.out_of_service
     }
 
     pub(super) fn on_renew(&mut self, from: &ServerName, boot: BootId, renew: Renew) {
-        let older = self.view.as_ref().is_some_and(|view| renew.term < view.term);
+        let older = self.view.as_ref().is_some_and(|view| renew.term < view.term)
+            && !flawed!(self.flaw, AckInSpiteOfPromise);
         if older || !self.follows(from, &renew.term) {
             return;
         }
@@ -30,7 +34,10 @@ impl Engine {
         }
         self.follow(from, boot, &renew);
         if let Some(echo) = renew.echo {
-            self.extend_lease(echo - renew.authority_age);
+            let dropped = flawed!(self.flaw, AuthorityAgeDropped);
+            let age = if dropped { Duration::ZERO } else { renew.authority_age };
+            let receipt = flawed!(self.flaw, LeaseFromReceipt);
+            self.extend_lease(if receipt { self.now.instant } else { echo } - age);
         }
         self.renewed = Some(self.now.instant);
         if self.promised == renew.term && self.lease_live() {
@@ -68,11 +75,16 @@ impl Engine {
     fn take_orders(&mut self, orders: &[Order]) {
         for order in orders {
             let last = self.last_order(&order.group);
-            if last.is_none_or(|last| order.id > last) {
+            if last.is_none_or(|last| order.id > last || self.retakes(order, &last)) {
                 self.note_order(order);
                 self.groups.on_order(self.now, order);
             }
         }
+    }
+
+    /// Never: an order counts once, and none after a newer one.
+    fn retakes(&self, order: &Order, last: &crate::engine::ids::GrantId) -> bool {
+        flawed!(self.flaw, StaleOrderTaken) && order.id != *last
     }
 
     fn last_order(&self, group: &GroupName) -> Option<crate::engine::ids::GrantId> {
@@ -121,7 +133,10 @@ impl Engine {
 
     pub(super) fn extend_lease(&mut self, basis: crate::engine::time::Instant) {
         if self.lease.extend(basis) && self.lease_live() {
-            let until = self.lease.until(self.timing().lease);
+            let mut until = self.lease.until(self.timing().lease);
+            if flawed!(self.flaw, KeeperToldTooLate) {
+                until = until.map(|until| until + self.timing().interval * 5);
+            }
             self.effects.push_back(Effect::Lease { until });
             self.isolated = false;
         }
@@ -132,7 +147,8 @@ impl Engine {
         let Some(until) = self.lease.until(self.timing().lease) else {
             return;
         };
-        if self.now.instant < until || self.isolated {
+        let ignored = flawed!(self.flaw, LeaseEndIgnored);
+        if self.now.instant < until || self.isolated || ignored {
             return;
         }
         self.isolate("LeaseLost");

@@ -15,6 +15,7 @@ use crate::engine::membership::proposal::{ArbiterStep, Proposal};
 use crate::engine::membership::view::View;
 use crate::engine::message::{GroupPhase, Held, Message, Promise, SelfFence, StoreFetch};
 use crate::engine::model::Arbiter;
+use crate::engine::mutation::flawed;
 use crate::engine::placement::{GroupFacts, Holder};
 use crate::engine::time::Instant;
 
@@ -54,7 +55,11 @@ impl Engine {
         };
         let whole = proposal.members.len() == configured;
         let inside = match arbiter {
-            Arbiter::Majority => Some(2 * proposal.members.len() > configured),
+            Arbiter::Majority => {
+                let half = 2 * proposal.members.len() == configured;
+                let enough = half && flawed!(self.flaw, HalfIsMajority);
+                Some(2 * proposal.members.len() > configured || enough)
+            }
             Arbiter::None => Some(true),
             // With every server present there is no other part that could be told `Held`. A lease
             // is asked all the same: its record must carry the new term (A4).
@@ -74,6 +79,8 @@ impl Engine {
                 proposal.arbiter = ArbiterStep::Asked(id, now);
                 let members = proposal.members.keys().cloned().collect();
                 let term = proposal.term.clone();
+                #[cfg(feature = "simulate")]
+                let term = self.flaw.arbiter_term(term);
                 self.effects.push_back(Effect::AskArbiter { id, members, term });
             }
         }
@@ -87,6 +94,10 @@ impl Engine {
         message: &str,
     ) {
         let now = self.now.instant;
+        let verdict = match verdict {
+            Verdict::Unknown if flawed!(self.flaw, UnknownIsHeld) => Verdict::Held,
+            verdict @ (Verdict::Held | Verdict::Lost | Verdict::Unknown) => verdict,
+        };
         let asked = self.proposal.as_mut().and_then(|proposal| match proposal.arbiter {
             ArbiterStep::Asked(asked, at) if asked == id => Some((&mut proposal.arbiter, at)),
             ArbiterStep::Asked(..)
@@ -150,7 +161,8 @@ impl Engine {
             .iter()
             .map(|(name, (_, promise))| (promise.revision, name))
             .max_by_key(|(revision, _)| *revision);
-        if let Some((_, name)) = newest.filter(|(r, _)| *r > self.durable.revision) {
+        let newer = newest.filter(|(revision, _)| *revision > self.durable.revision);
+        if let Some((_, name)) = newer.filter(|_| !flawed!(self.flaw, NewestStoreIgnored)) {
             let name = name.clone();
             // Question and answer may be lost like any other message.
             let waits = proposal
@@ -178,7 +190,9 @@ impl Engine {
         let names: Vec<ServerName> = proposal.members.keys().cloned().collect();
         let own = self.own_promise(&proposal.term, &names);
         let mut promises: BTreeMap<ServerName, (Instant, Promise)> = proposal.promises;
-        promises.insert(me.clone(), (now, own));
+        if !flawed!(self.flaw, OwnReportNotTaken) {
+            promises.insert(me.clone(), (now, own));
+        }
         let basis = proposal.first_sent.unwrap_or(now);
         // Promises that took longer than a lease give no authority: they are asked for anew.
         if now.since(basis) >= self.timing().lease {
@@ -236,13 +250,17 @@ impl Engine {
         handover: Option<Duration>,
     ) -> BTreeMap<ServerName, Absent> {
         let now = self.now.instant;
+        let handover = handover.filter(|_| !flawed!(self.flaw, HandoverIgnored));
         let outside = self.model.cluster.servers.iter().filter(|name| !members.contains(*name));
         let absent = |name: &ServerName| {
             let mut since = handover.map_or(Instant::default(), |age| now - age);
             let mut supported: Option<BTreeSet<BootId>> = Some(BTreeSet::new());
             let mut ended = None;
             let mut self_fence = SelfFence::Within(Duration::ZERO);
-            for (at, promise) in promises.values() {
+            for (giver, (at, promise)) in promises {
+                if flawed!(self.flaw, OthersSupportIgnored) && giver != self.me() {
+                    continue;
+                }
                 match promise.gave.get(name) {
                     Some(support) => {
                         since = since.max(*at - support.age);
@@ -267,7 +285,13 @@ impl Engine {
             }
             Absent { since, supported, ended, self_fence }
         };
-        outside.map(|name| (name.clone(), absent(name))).collect()
+        let servers = outside.map(|name| (name.clone(), absent(name)));
+        #[cfg(feature = "simulate")]
+        let servers = servers.filter_map(|(name, absent)| {
+            let timing = self.timing();
+            Some((name, self.flaw.absent(absent, &timing)?))
+        });
+        servers.collect()
     }
 
     fn note_installed(&mut self) {

@@ -13,6 +13,7 @@ use crate::engine::membership::lead::{Freedom, Lead, Stamp};
 use crate::engine::membership::proposal::{ArbiterStep, Proposal};
 use crate::engine::message::{Ack, Message, Order, Renew, Report};
 use crate::engine::model::{Arbiter, ObjectKey};
+use crate::engine::mutation::flawed;
 use crate::engine::placement::{self, GroupFacts};
 use crate::engine::time::{Instant, WallTime};
 
@@ -153,7 +154,8 @@ impl Engine {
             let report = leadership.lead.reports.get(name);
             let current = self.liveness.peer(name).and_then(|peer| peer.boot);
             let stamp = leadership.lead.stamps.get(name).copied();
-            let stamp = stamp.filter(|stamp| Some(stamp.boot) == current);
+            let former = flawed!(self.flaw, StampOfFormerRun);
+            let stamp = stamp.filter(|stamp| Some(stamp.boot) == current || former);
             let renew = Renew {
                 term: leadership.lead.term.clone(),
                 members: names.clone(),
@@ -168,7 +170,7 @@ impl Engine {
             };
             let boot = leadership.lead.members.get(name).copied();
             // As old as the stamp that it echoes: the member's lease counts from there (A2).
-            if let Some(stamp) = stamp {
+            if let Some(stamp) = stamp.filter(|_| !flawed!(self.flaw, RenewalsAreNoSupport)) {
                 self.support.give(stamp.received, name, boot);
             }
             self.send(name, Message::Renew(Box::new(renew)));
@@ -184,7 +186,19 @@ impl Engine {
     pub(super) fn authority(&self) -> Option<Instant> {
         let leadership = self.leadership.as_ref()?;
         let cluster = &self.model.cluster;
-        leadership.lead.authority(self.now.instant, self.me(), &cluster.servers, cluster.arbiter)
+        let now = self.now.instant;
+        let mut configured = cluster.servers.as_slice();
+        let mut arbiter = cluster.arbiter;
+        if flawed!(self.flaw, LeaderNotBoundByAcks) {
+            return Some(now);
+        }
+        if flawed!(self.flaw, HalfIsMajority) && configured.len().is_multiple_of(2) {
+            configured = &configured[1..];
+        }
+        if flawed!(self.flaw, AcksOfSomeSuffice) && configured.len() > 2 {
+            arbiter = Arbiter::Majority;
+        }
+        leadership.lead.authority(now, self.me(), configured, arbiter)
     }
 
     pub(super) fn extend_own_lease(&mut self) {
@@ -205,7 +219,8 @@ impl Engine {
             return;
         }
         let basis = lead.acks.entry(from.clone()).or_default();
-        *basis = (*basis).max(ack.echo);
+        let echo = if flawed!(self.flaw, AuthorityFromReceipt) { now } else { ack.echo };
+        *basis = (*basis).max(echo);
         let stamp = Stamp { boot, sent: ack.sent, received: now };
         let known = lead.stamps.entry(from.clone()).or_insert(stamp);
         // An ack that was overtaken still proves that its renewal was answered, but what it says
@@ -275,6 +290,8 @@ impl Engine {
         leadership.asked = Some((id, now));
         let members = leadership.lead.members.keys().cloned().collect();
         let term = leadership.lead.term.clone();
+        #[cfg(feature = "simulate")]
+        let term = self.flaw.arbiter_term(term);
         self.effects.push_back(Effect::AskArbiter { id, members, term });
     }
 

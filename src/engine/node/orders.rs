@@ -8,6 +8,7 @@ use crate::api::kinds::LastFailover;
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::ids::GrantId;
 use crate::engine::message::{GroupPhase, Held, Order, OrderAction, OrderReason, Wants};
+use crate::engine::mutation::flawed;
 use crate::engine::placement::{
     Decision, GroupFacts, Holder, KeptOut, Out, Refusal, Released, ServerFacts, View, plan,
 };
@@ -16,10 +17,11 @@ use crate::engine::time::Instant;
 impl Engine {
     /// Everything that a leader does after any input.
     pub(super) fn lead_on(&mut self) {
-        if !self.leading() || self.proposal.is_some() || self.must_rejoin {
+        let grants = flawed!(self.flaw, ProposerGrants);
+        if !self.leading() || self.proposal.is_some() && !grants || self.must_rejoin {
             return;
         }
-        if self.view.as_ref().is_none_or(|view| view.term != self.promised) {
+        if !grants && self.view.as_ref().is_none_or(|view| view.term != self.promised) {
             return;
         }
         self.synchronise_startup();
@@ -211,7 +213,8 @@ impl Engine {
                 .servers
                 .get(&server)
                 .map(|intent| intent.kept_out())
-                .or_else(|| (!fit).then(unfit));
+                .or_else(|| (!fit).then(unfit))
+                .filter(|_| !flawed!(self.flaw, PlacedOnServerOut));
             let available = member && kept_out.is_none();
             if available {
                 leadership.available_since.entry(server.clone()).or_insert(now);
@@ -453,7 +456,8 @@ impl Engine {
             }
             return;
         };
-        if *order != held.order || phase.as_ref() == Some(&held.phase) {
+        let unnamed = flawed!(self.flaw, ReleaseWithoutNumber);
+        if *order != held.order && !unnamed || phase.as_ref() == Some(&held.phase) {
             return;
         }
         let starting = matches!(phase, None | Some(GroupPhase::Starting));
@@ -464,7 +468,8 @@ impl Engine {
                 let ended =
                     if action == OrderAction::Stop { reason } else { OrderReason::FailedOver };
                 facts.released = Some(Released { server: from.clone(), reason: ended });
-                let certain = all_free || leadership.granted.contains(group);
+                let reported = flawed!(self.flaw, ReportedReleaseFrees);
+                let certain = all_free || reported || leadership.granted.contains(group);
                 facts.holder = if certain { Holder::Free } else { Holder::Unknown };
             }
             GroupPhase::Failed { reason, message, wants } if starting => {

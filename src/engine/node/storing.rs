@@ -16,6 +16,7 @@ use crate::engine::message::{
     Message, Promise, StoreAppend, StoreAppended, StoreFetch, StoreSnapshot,
 };
 use crate::engine::model::{ObjectKey, compile};
+use crate::engine::mutation::flawed;
 use crate::engine::time::Instant;
 
 /// Writes in one batch; the rest waits for the next.
@@ -330,6 +331,9 @@ impl Engine {
         }
         let me = self.me().clone();
         let revision = self.durable.revision;
+        if flawed!(self.flaw, SpecBeforeCommit) {
+            self.commit(revision);
+        }
         if let Some(flight) = &mut self.store.in_flight
             && flight.append.revision <= revision
         {
@@ -377,8 +381,10 @@ impl Engine {
             return;
         };
         let members = &leadership.lead.members;
+        let alone = flawed!(self.flaw, AcknowledgedByLeaderAlone);
+        let waits = |name: &&ServerName| !alone || *name == self.me();
         if let Some(flight) = &self.store.in_flight
-            && !members.keys().all(|name| flight.persisted.contains(name))
+            && !members.keys().filter(waits).all(|name| flight.persisted.contains(name))
         {
             return;
         }

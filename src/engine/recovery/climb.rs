@@ -10,6 +10,7 @@ use crate::api::kinds::{FinalAction, RecoveryTargetKind};
 use crate::api::names::{GroupName, MonitorName};
 use crate::engine::effect::PowerAction;
 use crate::engine::group::ActivityState;
+use crate::engine::mutation::flawed;
 use crate::engine::note::{group_key, resource_key};
 use crate::engine::time::Now;
 
@@ -91,7 +92,9 @@ impl Monitors {
             return;
         }
         let Some(watch) = self.watches.get_mut(name) else { return };
-        watch.counters.count(rung);
+        if !flawed!(self.flaw, LadderForgets) {
+            watch.counters.count(rung);
+        }
         watch.errors = 0;
         watch.told = false;
         match rung {

@@ -23,6 +23,7 @@ use super::group::{Activity, ActivityState};
 use super::ids::{ActionId, ActionIds};
 use super::input::CheckResult;
 use super::model::{Model, MonitorModel};
+use super::mutation::Flaw;
 use super::note::{Note, monitor_key};
 use super::time::{Instant, Now};
 use crate::api::kinds::{MonitorServerStatus, MonitorSpec, MonitorState, ResourceSpec};
@@ -134,6 +135,7 @@ pub struct Monitors {
     works: BTreeMap<ActionId, MonitorName>,
     effects: VecDeque<RecoveryEffect>,
     version: u64,
+    flaw: Flaw,
 }
 
 impl Monitors {
@@ -149,7 +151,14 @@ impl Monitors {
             works: BTreeMap::new(),
             effects: VecDeque::new(),
             version: 0,
+            flaw: Flaw::default(),
         }
+    }
+
+    /// Breaks a rule on purpose.
+    #[cfg(feature = "simulate")]
+    pub(super) fn break_on_purpose(&mut self, flaw: Flaw) {
+        self.flaw = flaw;
     }
 
     /// Whether an answer is to an effect of these monitors.
