@@ -21,10 +21,15 @@ pub fn act(mode: PowerMode, action: PowerAction) -> io::Result<()> {
         PowerAction::StopAgent => return Ok(()),
         PowerAction::Shutdown => ("poweroff", RebootMode::RB_POWER_OFF),
         PowerAction::Reboot => ("reboot", RebootMode::RB_AUTOBOOT),
+        PowerAction::Panic => ("panic", RebootMode::RB_AUTOBOOT),
     };
     match mode {
         PowerMode::Real => {
             tracing::error!(action = word, "ending this machine");
+            if action == PowerAction::Panic {
+                fs::write("/proc/sys/kernel/sysrq", "1")?;
+                return fs::write("/proc/sysrq-trigger", "c");
+            }
             let status = Command::new("systemctl")
                 .arg(word)
                 .stdin(Stdio::null())

@@ -274,7 +274,12 @@ fn prepare(
     let api_tls = serve_api(&config, &me, &tls, &storage, &inbox, runtime)?;
     let streams = Streams::start(handle.clone(), tls, listeners, &deliver(&inbox));
     let answers = inbox.clone();
-    let work = Work::new(handle, host, Arc::new(move |input| answers.input(input)));
+    let work = Work::new(
+        handle,
+        host,
+        config.cluster.clone(),
+        Arc::new(move |input| answers.input(input)),
+    );
     let shell = Shell {
         engine,
         me,

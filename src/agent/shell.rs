@@ -28,12 +28,12 @@ use super::transport::sockets::Sockets;
 use super::transport::stream::Streams;
 use super::work::Work;
 use super::{power, publish};
-use crate::api::kinds::{Arbitration, ClusterSpec};
+use crate::api::kinds::ClusterSpec;
 use crate::api::names::ServerName;
 use crate::engine::Engine;
 use crate::engine::effect::{Change, Effect, Event, PowerAction, WriteError};
 use crate::engine::ids::{ActionId, BootId, Revision};
-use crate::engine::input::{Input, Verdict};
+use crate::engine::input::{ArbiterAnswer, Input, Verdict};
 use crate::engine::model::Objects;
 use crate::engine::time::{Instant, Now};
 use crate::server::apiserver::Storage;
@@ -280,13 +280,12 @@ impl Shell {
                 self.keeper.lease(until);
                 self.lease.send_replace(until);
             }
-            Effect::AskArbiter { id, members, term: _ } => match arbitration(running) {
-                Some(spec) => self.work.verdict(id, spec, members),
+            Effect::AskArbiter { id, question } => match &running.cluster {
+                Some(spec) => self.work.verdict(id, spec, question),
                 None => {
-                    let message = "the store holds no Cluster".to_owned();
-                    let verdict = Verdict::Unknown;
-                    let input = Input::Verdict { id, verdict, handover: None, message };
-                    self.engine.handle(now, input);
+                    let message = "the store holds no Cluster";
+                    let answer = ArbiterAnswer::new(Verdict::Unknown, message);
+                    self.engine.handle(now, Input::Verdict { id, answer });
                 }
             },
             Effect::Resource { id, action, context } => self.work.resource(id, action, context),
@@ -385,10 +384,6 @@ impl Shell {
 fn publication_due(running: &Running) -> Instant {
     let interval = if running.changed { PUBLISH_INTERVAL } else { IDLE_PUBLISH_INTERVAL };
     running.published.map_or(Instant(0), |last| last + interval)
-}
-
-fn arbitration(running: &Running) -> Option<Arbitration> {
-    running.cluster.as_ref().map(|cluster| cluster.arbitration.clone())
 }
 
 /// The spec of the stored Cluster.

@@ -14,12 +14,13 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::keeper_client::KeeperEvent;
-use crate::api::kinds::{Arbitration, MonitorSpec, ResourceSpec};
-use crate::api::names::{MonitorName, ServerName};
-use crate::drivers::{Host, arbiters, monitors, process, resources};
-use crate::engine::effect::{ResourceAction, ResourceContext};
+use crate::api::kinds::{ClusterSpec, MonitorSpec, ResourceSpec};
+use crate::api::names::MonitorName;
+use crate::drivers::arbiters::Arbiters;
+use crate::drivers::{Host, monitors, process, resources};
+use crate::engine::effect::{ArbiterQuestion, ResourceAction, ResourceContext};
 use crate::engine::ids::ActionId;
-use crate::engine::input::{CheckResult, Input, Outcome, Verdict};
+use crate::engine::input::{ArbiterAnswer, CheckResult, Input, Outcome, Verdict};
 
 /// The longest that any arbiter may take, whatever its own settings say.
 const VERDICT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -35,13 +36,16 @@ pub struct Work {
     host: Host,
     answer: Answer,
     running: BTreeMap<ActionId, AbortHandle>,
+    cluster: String,
+    arbiters: Arbiters,
 }
 
 impl Work {
-    /// Works with this host and answers there.
+    /// Works with this host, for the cluster of this id, and answers there.
     #[must_use]
-    pub fn new(runtime: Handle, host: Host, answer: Answer) -> Self {
-        Self { runtime, host, answer, running: BTreeMap::new() }
+    pub fn new(runtime: Handle, host: Host, cluster: String, answer: Answer) -> Self {
+        let (running, arbiters) = (BTreeMap::new(), Arbiters::default());
+        Self { runtime, host, answer, running, cluster, arbiters }
     }
 
     /// What drivers work with.
@@ -94,18 +98,19 @@ impl Work {
     }
 
     /// Asks the arbiter.
-    pub fn verdict(&mut self, id: ActionId, spec: Arbitration, members: Vec<ServerName>) {
-        let host = self.host.clone();
+    pub fn verdict(&mut self, id: ActionId, spec: &ClusterSpec, question: ArbiterQuestion) {
+        let asked = self.arbiters.ask(&self.cluster, &self.host.server, spec, question);
         let work = async move {
-            let verdict = arbiters::verdict(&host, &spec, &members);
-            match timeout(VERDICT_TIMEOUT, verdict).await {
+            match timeout(VERDICT_TIMEOUT, asked).await {
                 Ok(answer) => answer,
-                Err(_) => (Verdict::Unknown, format!("no answer within {VERDICT_TIMEOUT:?}")),
+                Err(_) => {
+                    let message = format!("no answer within {VERDICT_TIMEOUT:?}");
+                    ArbiterAnswer::new(Verdict::Unknown, message)
+                }
             }
         };
-        let answer =
-            move |(verdict, message)| Input::Verdict { id, verdict, handover: None, message };
-        self.spawn(id, work, answer, || (Verdict::Unknown, PANICKED.to_owned()));
+        let answer = move |answer| Input::Verdict { id, answer };
+        self.spawn(id, work, answer, || ArbiterAnswer::new(Verdict::Unknown, PANICKED));
     }
 
     /// Runs a recovery script.

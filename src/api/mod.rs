@@ -2,6 +2,7 @@
 //!
 //! Everything here is plain data and pure functions: no I/O, no clock, no async.
 
+pub mod arbitration;
 pub mod catalogue;
 pub mod kinds;
 pub mod manifest;

@@ -1,5 +1,6 @@
 //! What the engine wants done.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,10 +45,8 @@ pub enum Effect {
     AskArbiter {
         /// Pairs the answer.
         id: ActionId,
-        /// The servers of the view.
-        members: Vec<ServerName>,
-        /// Its term.
-        term: Term,
+        /// For whom.
+        question: ArbiterQuestion,
     },
     /// Work on a resource; answered by `Input::ResourceDone`.
     Resource {
@@ -101,6 +100,20 @@ pub enum Effect {
         /// Its revision, or why not.
         result: Result<Revision, WriteError>,
     },
+}
+
+/// May these servers act as the cluster?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArbiterQuestion {
+    /// The servers of the view; every one of them has promised its term.
+    pub members: Vec<ServerName>,
+    /// Its term.
+    pub term: Term,
+    /// Revision of the newest store that this server knows.
+    pub revision: Revision,
+    /// The other configured servers, and how long ago each was last heard on any path; none: not
+    /// since this agent started.
+    pub absent: BTreeMap<ServerName, Option<Duration>>,
 }
 
 /// What goes to disk.
@@ -171,6 +184,8 @@ pub enum PowerAction {
     Shutdown,
     /// Reboot it.
     Reboot,
+    /// Crash it at once.
+    Panic,
 }
 
 /// Something worth telling, by its id in the message catalogue.

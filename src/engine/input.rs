@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::effect::Change;
-use super::ids::{ActionId, Revision};
+use super::ids::{ActionId, Revision, Term};
 use super::message::Envelope;
 use crate::api::names::{PathName, ResourceName};
 
@@ -31,12 +31,7 @@ pub enum Input {
         /// The effect's id.
         id: ActionId,
         /// What it said.
-        verdict: Verdict,
-        /// For a lease taken over from another holder: how long ago at least that one last
-        /// renewed it. None where there was no other holder, or the arbiter is no lease.
-        handover: Option<Duration>,
-        /// Why, in words.
-        message: String,
+        answer: ArbiterAnswer,
     },
     /// A driver ended its work.
     ResourceDone {
@@ -88,7 +83,39 @@ pub enum Input {
     Retire,
 }
 
-/// An arbiter's answer.
+/// What an arbiter said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArbiterAnswer {
+    /// Whether these servers may act.
+    pub verdict: Verdict,
+    /// For an exclusive record that was taken over from a holder *outside* the members asked for:
+    /// how long ago at least that one last renewed it. None where the record was free, ours, or
+    /// held by one of the members, which have all promised the new term.
+    pub handover: Option<Duration>,
+    /// What the record held when it was read, where the arbiter keeps one.
+    pub recorded: Option<Recorded>,
+    /// Why, in words.
+    pub message: String,
+}
+
+/// What an exclusive arbiter's record tells besides its holder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The highest term that was ever written; a lower one is refused.
+    pub term: Term,
+    /// The revision of the store that its writer knew.
+    pub revision: Revision,
+}
+
+impl ArbiterAnswer {
+    /// An answer without a record.
+    #[must_use]
+    pub fn new(verdict: Verdict, message: impl Into<String>) -> Self {
+        Self { verdict, handover: None, recorded: None, message: message.into() }
+    }
+}
+
+/// An arbiter's verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// These servers may act.

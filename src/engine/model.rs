@@ -99,6 +99,8 @@ pub enum Arbiter {
         /// Two parts can't both be told `Held`.
         exclusive: bool,
     },
+    /// Both: more than half of the configured servers, and what `Effect::AskArbiter` says.
+    MajorityAndExternal,
     /// Every part goes on.
     None,
 }

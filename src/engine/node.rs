@@ -196,7 +196,7 @@ impl Engine {
             Arbiter::External { exclusive } => {
                 Arbiter::External { exclusive: exclusive || self.exclusive }
             }
-            Arbiter::Majority | Arbiter::None => arbiter,
+            Arbiter::Majority | Arbiter::MajorityAndExternal | Arbiter::None => arbiter,
         }
     }
 
@@ -208,9 +208,7 @@ impl Engine {
             Input::Timer => {}
             Input::Received { path, envelope } => self.on_received(path.as_ref(), *envelope),
             Input::Persisted { id, result } => self.on_persisted(id, result),
-            Input::Verdict { id, verdict, handover, message } => {
-                self.on_verdict(id, verdict, handover, &message);
-            }
+            Input::Verdict { id, answer } => self.on_verdict(id, &answer),
             Input::ResourceDone { id, outcome } => {
                 self.groups.on_resource_done(self.now, id, outcome);
             }

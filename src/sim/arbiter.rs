@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::clock::TrueTime;
 use crate::api::names::ServerName;
-use crate::engine::ids::Term;
-use crate::engine::input::Verdict;
+use crate::engine::effect::ArbiterQuestion;
+use crate::engine::ids::{Revision, Term};
+use crate::engine::input::{ArbiterAnswer, Recorded, Verdict};
 
 /// The record and the service that keeps it.
 #[derive(Clone, Debug)]
@@ -31,6 +32,7 @@ pub struct LeaseArbiter {
 struct Entry {
     holder: ServerName,
     term: Term,
+    revision: Revision,
     renewed: TrueTime,
 }
 
@@ -62,27 +64,35 @@ impl LeaseArbiter {
         self.cut_off.clear();
     }
 
-    /// A conditional write: refused for a lower term, and while somebody else holds it. Also says
-    /// how long ago another holder, from whom it is taken, last renewed it.
+    /// A conditional write: refused for a lower term, and while a server outside the members holds
+    /// it. Also says how long ago such a holder, from whom it is taken, last renewed it.
     pub fn ask(
         &mut self,
         now: TrueTime,
         server: &ServerName,
-        term: &Term,
-    ) -> (Verdict, Option<Duration>) {
+        question: &ArbiterQuestion,
+    ) -> ArbiterAnswer {
         if self.shared {
-            return (Verdict::Held, None);
+            return ArbiterAnswer::new(Verdict::Held, "simulated");
         }
-        let free = self.record.as_ref().is_none_or(|entry| {
-            let expired = now - entry.renewed >= self.time_to_live;
-            *term >= entry.term && (entry.holder == *server || expired)
-        });
-        if !free {
-            return (Verdict::Lost, None);
-        }
-        let other = self.record.as_ref().filter(|entry| entry.holder != *server);
+        let outside = |entry: &&Entry| !question.members.contains(&entry.holder);
+        let other = self.record.as_ref().filter(outside);
+        let taken = other.is_some_and(|entry| now - entry.renewed < self.time_to_live);
         let handover = other.map(|entry| now - entry.renewed);
-        self.record = Some(Entry { holder: server.clone(), term: term.clone(), renewed: now });
-        (Verdict::Held, handover)
+        let entry = self.record.as_ref();
+        let recorded =
+            entry.map(|entry| Recorded { term: entry.term.clone(), revision: entry.revision });
+        let outbid = entry.is_some_and(|entry| question.term < entry.term);
+        let message = "simulated".into();
+        if taken || outbid {
+            return ArbiterAnswer { verdict: Verdict::Lost, handover: None, recorded, message };
+        }
+        self.record = Some(Entry {
+            holder: server.clone(),
+            term: question.term.clone(),
+            revision: question.revision,
+            renewed: now,
+        });
+        ArbiterAnswer { verdict: Verdict::Held, handover, recorded, message }
     }
 }

@@ -14,7 +14,7 @@ use crate::api::kinds::{
     Deactivation, DeactivationFailure, DeletionPolicy, FailoverGroup, FailoverGroupSpec,
     FinalAction, Guards, Heartbeat, HttpArbitration, Monitor, MonitorSpec, MonitorTiming,
     MonitorType, Recovery, RecoveryTarget, RecoveryTargetKind, Resource, ResourceSpec,
-    ResourceType, Startup, TlsMode,
+    ResourceType, ServerRole, Startup, TlsMode,
 };
 use crate::api::types::{ExecSpec, TcpMonitorSpec};
 use crate::api::{FINALIZER, NAMESPACE};
@@ -105,6 +105,7 @@ fn cluster(options: &Options) -> ClusterSpec {
                 .collect::<BTreeMap<_, _>>(),
             heartbeat_port: 7380,
             api_port: 7381,
+            role: ServerRole::Member,
         })
         .collect();
     ClusterSpec {

@@ -1,13 +1,13 @@
 //! The simulator's own tests: it must notice what it is there to notice.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::arbiter::LeaseArbiter;
 use super::*;
 use crate::api::names::{GroupName, ResourceName, ServerName};
-use crate::engine::effect::{Effect, ResourceAction, ResourceContext};
+use crate::engine::effect::{ArbiterQuestion, Effect, ResourceAction, ResourceContext};
 use crate::engine::ids::{ActionId, GrantId, Revision, Term};
 use crate::engine::input::{Input, Verdict};
 use crate::engine::message::OrderReason;
@@ -121,11 +121,24 @@ fn the_lease_stand_in_is_held_by_one_and_tells_of_a_hand_over() {
     let second = |number: u64| TrueTime(number * 1_000_000_000);
     let (one, two) = (ServerName::from("node1"), ServerName::from("node2"));
     let term = |number, proposer: &ServerName| Term { number, proposer: proposer.clone() };
-    assert_eq!(arbiter.ask(second(0), &one, &term(1, &one)), (Verdict::Held, None));
-    assert_eq!(arbiter.ask(second(1), &two, &term(2, &two)).0, Verdict::Lost);
+    let mut ask = |at, server: &ServerName, number, members: &[&ServerName]| {
+        let question = ArbiterQuestion {
+            members: members.iter().map(|name| (*name).clone()).collect(),
+            term: term(number, server),
+            revision: Revision(number),
+            absent: BTreeMap::new(),
+        };
+        let answer = arbiter.ask(second(at), server, &question);
+        (answer.verdict, answer.handover)
+    };
+    assert_eq!(ask(0, &one, 1, &[&one]), (Verdict::Held, None));
+    assert_eq!(ask(1, &two, 2, &[&two]), (Verdict::Lost, None));
     let handover = Some(Duration::from_secs(2));
-    assert_eq!(arbiter.ask(second(2), &two, &term(2, &two)), (Verdict::Held, handover));
-    assert_eq!(arbiter.ask(second(9), &one, &term(1, &one)).0, Verdict::Lost);
+    assert_eq!(ask(2, &two, 2, &[&two]), (Verdict::Held, handover));
+    assert_eq!(ask(9, &one, 1, &[&one]), (Verdict::Lost, None), "a lower term");
+    // Whoever has promised the new term renews the old record no more: nothing to wait for.
+    assert_eq!(ask(9, &one, 3, &[&one]), (Verdict::Held, Some(Duration::from_secs(7))));
+    assert_eq!(ask(10, &two, 4, &[&one, &two]), (Verdict::Held, None));
 }
 
 #[test]

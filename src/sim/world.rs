@@ -28,9 +28,9 @@ use super::stage::Stage;
 use super::trace::{Detail, Trace};
 use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerName};
 use crate::engine::durable::{Durable, Identity};
-use crate::engine::effect::{Change, PowerAction};
+use crate::engine::effect::{ArbiterQuestion, Change, PowerAction};
 use crate::engine::ids::{ActionId, BootId, IncarnationId, Revision, Term};
-use crate::engine::input::{Input, Verdict};
+use crate::engine::input::{ArbiterAnswer, Input};
 use crate::engine::message::Envelope;
 use crate::engine::model::{ObjectKey, Objects};
 use crate::engine::time::Instant;
@@ -64,15 +64,9 @@ enum Happening {
     /// A recovery script ends.
     Script { server: usize, boot: BootId, id: ActionId },
     /// A question reaches the arbiter.
-    Ask { server: usize, boot: BootId, id: ActionId, term: Term },
+    Ask { server: usize, boot: BootId, id: ActionId, question: ArbiterQuestion },
     /// Its answer arrives.
-    Answer {
-        server: usize,
-        boot: BootId,
-        id: ActionId,
-        verdict: Verdict,
-        handover: Option<Duration>,
-    },
+    Answer { server: usize, boot: BootId, id: ActionId, answer: ArbiterAnswer },
     /// The keeper looks at its deadline.
     Deadline { server: usize, epoch: u32 },
     /// The keeper has ended every service.

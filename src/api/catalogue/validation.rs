@@ -484,6 +484,19 @@ pub const ENTRIES: &[Entry] = &[
         ],
     ),
     entry(
+        "MajorityNotAlone",
+        Error,
+        ["a majority guards nothing beside alternatives", "過半数方式は代替と併用できません"],
+        [
+            "Where one of several answers suffices, another part goes on by another arbiter.",
+            "いずれか一つで足りる場合、他方の部分が別の方式で継続します。",
+        ],
+        [
+            "Use `rule: All`, or Majority alone.",
+            "`rule: All` または Majority のみを使ってください。",
+        ],
+    ),
+    entry(
         "HeartbeatTimeoutTooShort",
         Error,
         ["{field} is too short for the partition monitors", "{field} が分断監視に対して短すぎます"],

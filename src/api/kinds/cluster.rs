@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Duration};
+use super::{Arbitration, Condition, Duration};
 
 /// A failover cluster: its servers, heartbeat paths and partition resolution.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -82,6 +82,22 @@ pub struct ClusterServer {
     #[serde(default = "api_port")]
     #[schemars(range(min = 1, max = 65535))]
     pub api_port: u16,
+    /// Whether it runs groups, or only votes.
+    #[serde(default)]
+    #[schemars(extend("x-stead-change" = "Immutable"))]
+    pub role: ServerRole,
+}
+
+/// What a server is for.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum ServerRole {
+    /// Runs groups and votes.
+    #[default]
+    Member,
+    /// Votes, keeps the cluster's objects, and runs nothing.
+    Witness,
 }
 
 /// 7380, the port of heartbeats and peers.
@@ -116,123 +132,6 @@ impl Default for Heartbeat {
     fn default() -> Self {
         Self { timeout: heartbeat_timeout(), paths: Vec::new() }
     }
-}
-
-/// Partition resolution: which part of a divided cluster goes on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Arbitration {
-    /// The method.
-    #[serde(rename = "type", default)]
-    #[schemars(extend("x-stead-change" = "Immutable"))]
-    pub type_: ArbitrationType,
-    /// Settings of `type: Ping`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ping: Option<PingArbitration>,
-    /// Settings of `type: HTTP`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub http: Option<HttpArbitration>,
-    /// What a server does that may not go on.
-    #[serde(default)]
-    pub on_partition: PartitionAction,
-}
-
-/// Methods of partition resolution.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-pub enum ArbitrationType {
-    /// More than half of all configured servers go on. Exclusive; needs three servers to survive
-    /// the loss of one.
-    #[default]
-    Majority,
-    /// Whoever reaches a target by ICMP echo goes on. Not exclusive: both halves may reach it.
-    Ping,
-    /// Whoever gets status 200 from a web server goes on. Not exclusive.
-    HTTP,
-    /// Every part goes on. Not exclusive.
-    None,
-}
-
-/// Settings of the ping arbiter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PingArbitration {
-    /// Addresses outside the cluster; one answer suffices.
-    #[schemars(length(min = 1, max = 16))]
-    pub targets: Vec<IpAddr>,
-    /// How long an answer may take.
-    #[serde(default = "ping_timeout")]
-    #[schemars(extend("x-stead-minimum" = "10ms", "x-stead-maximum" = "1m"))]
-    pub timeout: Duration,
-}
-
-fn ping_timeout() -> Duration {
-    std::time::Duration::from_secs(1).into()
-}
-
-/// Settings of the HTTP arbiter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct HttpArbitration {
-    /// Name or address of the web server.
-    #[schemars(length(min = 1, max = 253))]
-    pub host: String,
-    /// Its port.
-    #[serde(default = "https_port")]
-    #[schemars(range(min = 1, max = 65535))]
-    pub port: u16,
-    /// Path asked for with HEAD.
-    #[serde(default = "http_path")]
-    #[schemars(length(min = 1, max = 1024))]
-    pub path: String,
-    /// Whether TLS is used.
-    #[serde(default)]
-    pub tls: TlsMode,
-    /// PEM file of the authorities trusted with `tls: Verify`; by default the system's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 4096))]
-    pub ca_file: Option<String>,
-    /// How long the whole exchange may take.
-    #[serde(default = "http_timeout")]
-    #[schemars(extend("x-stead-minimum" = "100ms", "x-stead-maximum" = "1m"))]
-    pub timeout: Duration,
-}
-
-fn https_port() -> u16 {
-    443
-}
-
-fn http_path() -> String {
-    "/".into()
-}
-
-fn http_timeout() -> Duration {
-    std::time::Duration::from_secs(3).into()
-}
-
-/// Whether a connection is encrypted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum TlsMode {
-    /// TLS, the server's certificate verified.
-    #[default]
-    Verify,
-    /// Clear text.
-    Disabled,
-}
-
-/// What a server does that has no authority any more.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-pub enum PartitionAction {
-    /// End every service, keep the machine.
-    #[default]
-    StopGroups,
-    /// End every service, then shut the machine down.
-    Shutdown,
-    /// End every service, then reboot the machine.
-    Reboot,
 }
 
 /// What happens when the cluster starts.

@@ -3,19 +3,23 @@
 // Printer columns are arguments of one attribute that have parts in common, no duplicates.
 #![allow(clippy::duplicated_attributes)]
 
+mod arbitration;
 mod cluster;
 mod conditions;
 mod duration;
 mod failover_group;
+mod lease_arbitration;
 mod monitor;
 mod operation;
 mod resource;
 mod server;
 
+pub use arbitration::*;
 pub use cluster::*;
 pub use conditions::*;
 pub use duration::*;
 pub use failover_group::*;
+pub use lease_arbitration::*;
 pub use monitor::*;
 pub use operation::*;
 pub use resource::*;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Set, check_repeated, unknown};
-use crate::api::kinds::{ArbitrationType, ClusterSpec};
+use super::{Set, arbitration, check_repeated, unknown};
+use crate::api::kinds::ClusterSpec;
 use crate::api::problem::{Problem, suggestion};
 
 pub(super) fn check(set: &Set, problems: &mut Vec<Problem>) {
@@ -23,7 +23,7 @@ pub(super) fn check(set: &Set, problems: &mut Vec<Problem>) {
     check_addresses(spec, &mut found);
     check_paths(spec, &mut found);
     check_ports(spec, &mut found);
-    check_arbitration(set, spec, &mut found);
+    arbitration::check(set, spec, &mut found);
     problems.extend(found.into_iter().map(|problem| problem.of("Cluster", name)));
     for server in &set.server_objects {
         if let Some(mut problem) = set.check_server(server, "metadata.name".to_owned()) {
@@ -113,63 +113,4 @@ fn check_ports(spec: &ClusterSpec, problems: &mut Vec<Problem>) {
             problems.push(problem.found(&server.api_port.into()));
         }
     }
-}
-
-fn check_arbitration(set: &Set, spec: &ClusterSpec, problems: &mut Vec<Problem>) {
-    match spec.arbitration.type_ {
-        ArbitrationType::Majority => check_majority(spec, problems),
-        ArbitrationType::Ping => {
-            for (index, target) in
-                spec.arbitration.ping.iter().flat_map(|ping| ping.targets.iter().enumerate())
-            {
-                let field = format!("spec.arbitration.ping.targets[{index}]");
-                problems.extend(check_target(set, spec, *target, field));
-            }
-        }
-        ArbitrationType::HTTP => {
-            let host = spec.arbitration.http.as_ref().map(|http| http.host.as_str());
-            if let Some(target) = host.and_then(|host| host.parse().ok()) {
-                let field = "spec.arbitration.http.host".to_owned();
-                problems.extend(check_target(set, spec, target, field));
-            }
-        }
-        ArbitrationType::None => {}
-    }
-}
-
-fn check_majority(spec: &ClusterSpec, problems: &mut Vec<Problem>) {
-    if spec.servers.len() != 2 {
-        return;
-    }
-    let message = "a majority of two servers never survives the loss of one";
-    problems.push(
-        Problem::warning("MajorityOfTwo", "spec.arbitration.type", message)
-            .detail("votes: 2.   majority: 2 / 2 + 1 = 2.   left after the loss of one: 1 < 2")
-            .detail("three servers survive one loss: 3 / 2 + 1 = 2; for two, choose another type"),
-    );
-}
-
-/// An arbiter's target must be outside of what it judges.
-fn check_target(set: &Set, spec: &ClusterSpec, target: IpAddr, field: String) -> Option<Problem> {
-    let found = target.to_string().into();
-    for server in &spec.servers {
-        if server.addresses.values().any(|address| *address == target) {
-            let message = format!(
-                "is the address of {}: that server would always reach it, and the others would \
-                 lose with it; choose a machine outside the cluster, such as the router",
-                server.name
-            );
-            return Some(Problem::error("TargetIsServer", field, message).found(&found));
-        }
-    }
-    let floating = set.resources.specs.iter().find(|(_, resource)| {
-        resource.floating_ip.as_ref().is_some_and(|floating| floating.address == target)
-    });
-    floating.map(|(name, _)| {
-        let message = format!(
-            "is the floating address of resource {name}: it moves with what is to be judged; \
-             choose a machine outside the cluster"
-        );
-        Problem::error("TargetIsServer", field, message).found(&found)
-    })
 }

@@ -4,6 +4,7 @@
 //! An object that is wrong in itself takes part in the rules between objects as far as it can be
 //! read, so that one run shows everything.
 
+mod arbitration;
 mod cluster;
 mod groups;
 mod metadata;

@@ -1,27 +1,259 @@
-//! Drivers of arbiters that are asked over the network; majority is decided in the engine.
+//! Arbiters outside the engine: a file for each type, and how the answers of several are one.
+//!
+//! Majority is counted in the engine. An arbiter here says `Held` only when it is certain that the
+//! servers asked for may act; whatever goes wrong on the way is `Lost` or `Unknown`.
 
-use crate::api::kinds::{Arbitration, ArbitrationType};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesOrdered, StreamExt};
+
+use crate::api::arbitration::{Combination, writes_record};
+use crate::api::kinds::{Arbiter as Spec, ArbiterType, ClusterSpec, CombinationRule};
 use crate::api::names::ServerName;
-use crate::drivers::Host;
-use crate::engine::input::Verdict;
+use crate::api::timing::Timing;
+use crate::engine::effect::ArbiterQuestion;
+use crate::engine::input::{ArbiterAnswer, Recorded, Verdict};
 
 pub mod http;
 pub mod ping;
 
-/// Whether these servers may act as the cluster.
-pub async fn verdict(
-    _host: &Host,
-    spec: &Arbitration,
-    _members: &[ServerName],
-) -> (Verdict, String) {
-    match (spec.type_, &spec.ping, &spec.http) {
-        (ArbitrationType::Ping, Some(ping), _) => ping::verdict(ping).await,
-        (ArbitrationType::HTTP, _, Some(http)) => http::verdict(http).await,
-        (ArbitrationType::Ping | ArbitrationType::HTTP, _, _) => {
-            (Verdict::Unknown, format!("the settings of {:?} are missing", spec.type_))
+/// What an arbiter is asked.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Id of the cluster: a record of another one is refused.
+    pub cluster: String,
+    /// Who asks.
+    pub server: ServerName,
+    /// Whether these servers may act, in this term.
+    pub engine: ArbiterQuestion,
+}
+
+/// What an arbiter knows of the cluster when it is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting {
+    /// Id of the cluster.
+    pub cluster: String,
+    /// This server.
+    pub server: ServerName,
+    /// All servers, highest priority first.
+    pub servers: Vec<ServerName>,
+    /// Derived times.
+    pub timing: Timing,
+    /// How long a slot on a disk stands still until its server counts as dead.
+    pub disk_window: Duration,
+}
+
+/// One arbiter, as this agent asks it. It lives as long as its settings: it may keep connections,
+/// threads, and what it last saw.
+pub trait Arbiter: Send + Sync {
+    /// Asks once. Dropping the future ends the question.
+    ///
+    /// An exclusive one says `Held` only when, between its being asked and its answer, it made sure
+    /// that no server outside `members` can be told `Held` from then on without that one's showing
+    /// a higher term; see `ArbiterAnswer` and ARCHITECTURE.md for `handover` and `recorded`.
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, ArbiterAnswer>;
+}
+
+/// The arbiters of this server, made anew when their settings change.
+#[derive(Default)]
+pub struct Arbiters {
+    made: Option<Made>,
+}
+
+struct Made {
+    setting: Setting,
+    combination: Combination,
+    asked: Arc<Asked>,
+}
+
+/// Those that this server asks.
+struct Asked {
+    rule: CombinationRule,
+    arbiters: Vec<(ArbiterType, Box<dyn Arbiter>)>,
+}
+
+impl Arbiters {
+    /// Asks as the Cluster says.
+    pub fn ask(
+        &mut self,
+        cluster: &str,
+        server: &ServerName,
+        spec: &ClusterSpec,
+        engine: ArbiterQuestion,
+    ) -> BoxFuture<'static, ArbiterAnswer> {
+        let combination = Combination::of(&spec.arbitration);
+        let timeout = Duration::from(spec.heartbeat.timeout);
+        let timing = Timing::derive(timeout, combination.budget(timeout));
+        let disk = combination.arbiters.iter().find_map(|arbiter| arbiter.disk.as_ref());
+        let io_timeout = disk.map_or(Duration::ZERO, |disk| disk.io_timeout.into());
+        let setting = Setting {
+            cluster: cluster.to_owned(),
+            server: server.clone(),
+            servers: spec.servers.iter().map(|server| server.name.as_str().into()).collect(),
+            timing,
+            disk_window: combination.disk_window(timeout, io_timeout),
+        };
+        let known = |made: &Made| made.setting == setting && made.combination == combination;
+        if !self.made.as_ref().is_some_and(known) {
+            // The old ones first: two of them must not share a device.
+            self.made = None;
+            let asked = Arc::new(Asked::new(&setting, &combination));
+            self.made = Some(Made { setting, combination, asked });
         }
-        (ArbitrationType::Majority | ArbitrationType::None, _, _) => {
-            (Verdict::Unknown, format!("{:?} is not asked over the network", spec.type_))
+        let asked = self.made.as_ref().map(|made| made.asked.clone());
+        let question = Question { cluster: cluster.to_owned(), server: server.clone(), engine };
+        Box::pin(async move {
+            match asked {
+                Some(asked) => asked.ask(&question).await,
+                None => ArbiterAnswer::new(Verdict::Unknown, "no arbiter was made"),
+            }
+        })
+    }
+}
+
+impl Asked {
+    fn new(setting: &Setting, combination: &Combination) -> Self {
+        let used = combination.outside().filter(|spec| spec.used_on(setting.server.as_str()));
+        let arbiters = used.map(|spec| (spec.type_, arbiter(setting, spec))).collect();
+        Self { rule: combination.rule, arbiters }
+    }
+
+    async fn ask(&self, question: &Question) -> ArbiterAnswer {
+        if self.arbiters.is_empty() {
+            return ArbiterAnswer::new(Verdict::Held, "this server uses no arbiter");
         }
+        match self.rule {
+            // Those that only look come first: a lease is not taken by a part that can't use it.
+            CombinationRule::All => {
+                let looked = all(self.group(false, question).await);
+                match looked {
+                    Some(answer) if answer.verdict != Verdict::Held => answer,
+                    looked => {
+                        let written = self.group(true, question).await;
+                        let answers = looked.into_iter().chain(written).collect();
+                        all(answers).unwrap_or_else(nobody)
+                    }
+                }
+            }
+            CombinationRule::Any => {
+                let mut answers = self.group(false, question).await;
+                answers.extend(self.group(true, question).await);
+                any(answers).unwrap_or_else(nobody)
+            }
+            CombinationRule::InOrder => {
+                let mut unknown = Vec::new();
+                for (_, arbiter) in &self.arbiters {
+                    let answer = arbiter.ask(question).await;
+                    if answer.verdict != Verdict::Unknown {
+                        return answer;
+                    }
+                    unknown.push(answer);
+                }
+                all(unknown).unwrap_or_else(nobody)
+            }
+        }
+    }
+
+    /// Asks all that write a record, or all others, at the same time.
+    async fn group(&self, writes: bool, question: &Question) -> Vec<ArbiterAnswer> {
+        let chosen = self.arbiters.iter().filter(|(type_, _)| writes_record(*type_) == writes);
+        let asked: FuturesOrdered<_> = chosen.map(|(_, arbiter)| arbiter.ask(question)).collect();
+        asked.collect().await
+    }
+}
+
+fn nobody() -> ArbiterAnswer {
+    ArbiterAnswer::new(Verdict::Unknown, "no arbiter was asked")
+}
+
+/// Held when all are; lost as soon as one is.
+fn all(answers: Vec<ArbiterAnswer>) -> Option<ArbiterAnswer> {
+    let worst = |verdict: Verdict| match verdict {
+        Verdict::Held => 0,
+        Verdict::Unknown => 1,
+        Verdict::Lost => 2,
+    };
+    let verdict = answers.iter().map(|answer| answer.verdict).max_by_key(|v| worst(*v))?;
+    Some(together(verdict, answers))
+}
+
+/// Held as soon as one is; lost when all are.
+fn any(answers: Vec<ArbiterAnswer>) -> Option<ArbiterAnswer> {
+    let best = |verdict: Verdict| match verdict {
+        Verdict::Held => 2,
+        Verdict::Unknown => 1,
+        Verdict::Lost => 0,
+    };
+    let verdict = answers.iter().map(|answer| answer.verdict).max_by_key(|v| best(*v))?;
+    Some(together(verdict, answers))
+}
+
+/// The most careful of what several answers say: the youngest former holder, the highest term.
+fn together(verdict: Verdict, answers: Vec<ArbiterAnswer>) -> ArbiterAnswer {
+    let handover = answers.iter().filter_map(|answer| answer.handover).min();
+    let records = || answers.iter().filter_map(|answer| answer.recorded.as_ref());
+    let term = records().map(|recorded| recorded.term.clone()).max();
+    let revision = records().map(|recorded| recorded.revision).max();
+    let recorded = term.zip(revision).map(|(term, revision)| Recorded { term, revision });
+    let words: Vec<String> = answers.into_iter().map(|answer| answer.message).collect();
+    ArbiterAnswer { verdict, handover, recorded, message: words.join("; ") }
+}
+
+/// One line for each type.
+fn arbiter(setting: &Setting, spec: &Spec) -> Box<dyn Arbiter> {
+    let missing = || -> Box<dyn Arbiter> {
+        let message = format!("the settings of {:?} are missing", spec.type_);
+        Box::new(Fixed(ArbiterAnswer::new(Verdict::Unknown, message)))
+    };
+    let _ = setting;
+    match spec.type_ {
+        ArbiterType::Ping => match spec.ping.clone() {
+            Some(ping) => Box::new(Looking(move || {
+                let ping = ping.clone();
+                async move { ping::verdict(&ping).await }
+            })),
+            None => missing(),
+        },
+        ArbiterType::HTTP => match spec.http.clone() {
+            Some(http) => Box::new(Looking(move || {
+                let http = http.clone();
+                async move { http::verdict(&http).await }
+            })),
+            None => missing(),
+        },
+        ArbiterType::Lease | ArbiterType::Disk | ArbiterType::Serial => {
+            let message = format!("{:?} is not asked by this release", spec.type_);
+            Box::new(Fixed(ArbiterAnswer::new(Verdict::Unknown, message)))
+        }
+        ArbiterType::Majority => {
+            Box::new(Fixed(ArbiterAnswer::new(Verdict::Unknown, "a majority is counted")))
+        }
+    }
+}
+
+/// Always says the same.
+struct Fixed(ArbiterAnswer);
+
+impl Arbiter for Fixed {
+    fn ask<'a>(&'a self, _question: &'a Question) -> BoxFuture<'a, ArbiterAnswer> {
+        Box::pin(async move { self.0.clone() })
+    }
+}
+
+/// Looks at something outside and remembers nothing.
+struct Looking<F>(F);
+
+impl<F, Look> Arbiter for Looking<F>
+where
+    F: Fn() -> Look + Send + Sync,
+    Look: Future<Output = (Verdict, String)> + Send,
+{
+    fn ask<'a>(&'a self, _question: &'a Question) -> BoxFuture<'a, ArbiterAnswer> {
+        Box::pin(async move {
+            let (verdict, message) = (self.0)().await;
+            ArbiterAnswer::new(verdict, message)
+        })
     }
 }

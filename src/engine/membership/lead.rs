@@ -125,6 +125,12 @@ impl Lead {
         match arbiter {
             Arbiter::Majority => nth(configured.len() / 2),
             Arbiter::External { .. } => self.arbiter_basis.max(nth(others)),
+            // Both must hold, so the older counts; all servers' answers stand for both (A5).
+            Arbiter::MajorityAndExternal => {
+                let majority = nth(configured.len() / 2);
+                let both = majority.zip(self.arbiter_basis).map(|(a, b)| a.min(b));
+                both.max(nth(others))
+            }
             Arbiter::None => Some(now),
         }
     }

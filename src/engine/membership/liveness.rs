@@ -63,6 +63,8 @@ pub struct Peer {
     pub ended: Option<BootId>,
     hears_me: bool,
     alive: bool,
+    /// When it was last heard on any path, whichever run.
+    spoke: Option<Instant>,
     /// Its agent was started anew then, while the former run was heard, and is not yet heard in
     /// both directions.
     restarted: Option<Instant>,
@@ -141,6 +143,7 @@ impl Liveness {
         }
         if let Some(path) = path.and_then(|path| peer.paths.get_mut(path)) {
             path.heard = Some(now.instant);
+            peer.spoke = Some(now.instant);
         }
         self.settle(now, from, &mut changes);
         changes
@@ -323,6 +326,12 @@ impl Liveness {
 }
 
 impl Peer {
+    /// When it was last heard on any path.
+    #[must_use]
+    pub fn last_heard(&self) -> Option<Instant> {
+        self.spoke
+    }
+
     fn restart(&mut self, past: BootId) {
         self.past.push(past);
         if self.past.len() > PAST_BOOTS_MAX {

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -16,9 +15,10 @@ use super::{
     Arbiter, ClusterModel, GroupModel, Model, MonitorModel, ObjectKey, Objects, ResourceModel,
     StoredObject,
 };
+use crate::api::arbitration::Combination;
 use crate::api::kinds::{
-    Arbitration, ArbitrationType, ClusterSpec, FailoverGroupSpec, MonitorSpec, MonitorTiming,
-    RecoveryTargetKind, ResourceSpec, ResourceType,
+    ClusterSpec, FailoverGroupSpec, MonitorSpec, MonitorTiming, RecoveryTargetKind, ResourceSpec,
+    ResourceType,
 };
 use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerName};
 use crate::api::timing::Timing;
@@ -141,13 +141,15 @@ fn compile_cluster(objects: &Objects) -> Result<ClusterModel, CompileError> {
     }
     let Stored { metadata, spec } = stored?;
     let paths = cluster_paths(&spec);
-    let timing = Timing::derive(spec.heartbeat.timeout.into(), arbiter_budget(&spec.arbitration));
+    let arbiters = Combination::of(&spec.arbitration);
+    let timeout = spec.heartbeat.timeout.into();
+    let timing = Timing::derive(timeout, arbiters.budget(timeout));
     Ok(ClusterModel {
         name: name.to_owned(),
         servers: spec.servers.iter().map(|server| server.name.as_str().into()).collect(),
         paths,
         timing,
-        arbiter: arbiter(spec.arbitration.type_),
+        arbiter: arbiter(&arbiters),
         on_partition: spec.arbitration.on_partition,
         wait_for_servers: spec.startup.wait_for_servers.into(),
         return_policy: spec.return_policy,
@@ -172,24 +174,13 @@ fn cluster_paths(spec: &ClusterSpec) -> Vec<PathName> {
     named.into_iter().map(PathName::from).collect()
 }
 
-fn arbiter(type_: ArbitrationType) -> Arbiter {
-    match type_ {
-        ArbitrationType::Majority => Arbiter::Majority,
-        ArbitrationType::Ping | ArbitrationType::HTTP => Arbiter::External { exclusive: false },
-        ArbitrationType::None => Arbiter::None,
-    }
-}
-
-/// How long the arbiter may take to answer; a majority is counted without asking anybody.
-fn arbiter_budget(arbitration: &Arbitration) -> Duration {
-    match arbitration.type_ {
-        ArbitrationType::Majority | ArbitrationType::None => Duration::ZERO,
-        ArbitrationType::Ping => {
-            arbitration.ping.as_ref().map_or(Duration::ZERO, |ping| ping.timeout.into())
-        }
-        ArbitrationType::HTTP => {
-            arbitration.http.as_ref().map_or(Duration::ZERO, |http| http.timeout.into())
-        }
+fn arbiter(arbiters: &Combination) -> Arbiter {
+    let outside = arbiters.outside().next().is_some();
+    match (arbiters.majority(), outside) {
+        (true, false) => Arbiter::Majority,
+        (true, true) => Arbiter::MajorityAndExternal,
+        (false, true) => Arbiter::External { exclusive: arbiters.exclusive() },
+        (false, false) => Arbiter::None,
     }
 }
 

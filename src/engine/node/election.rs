@@ -116,7 +116,9 @@ impl Engine {
     /// a majority, and a proposal would only make others deaf.
     fn could_be_held(&self, members: &BTreeMap<ServerName, BootId>) -> bool {
         match self.model.cluster.arbiter {
-            Arbiter::Majority => 2 * members.len() > self.model.cluster.servers.len(),
+            Arbiter::Majority | Arbiter::MajorityAndExternal => {
+                2 * members.len() > self.model.cluster.servers.len()
+            }
             Arbiter::External { .. } | Arbiter::None => true,
         }
     }

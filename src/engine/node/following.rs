@@ -168,9 +168,10 @@ impl Engine {
         self.event_about_me(reason, &[("lease", &lease)], &[lost]);
         if held {
             match self.model.cluster.on_partition {
-                PartitionAction::StopGroups => {}
+                PartitionAction::StopGroups | PartitionAction::Nothing => {}
                 PartitionAction::Shutdown => self.power_down(PowerAction::Shutdown, reason),
                 PartitionAction::Reboot => self.power_down(PowerAction::Reboot, reason),
+                PartitionAction::Panic => self.power_down(PowerAction::Panic, reason),
             }
         }
     }

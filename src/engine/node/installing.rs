@@ -7,9 +7,9 @@ use super::Engine;
 use super::leading::Leadership;
 use super::orders::{adopted, in_doubt};
 use crate::api::names::{GroupName, ServerName};
-use crate::engine::effect::Effect;
-use crate::engine::ids::{ActionId, BootId};
-use crate::engine::input::Verdict;
+use crate::engine::effect::{ArbiterQuestion, Effect};
+use crate::engine::ids::{ActionId, BootId, Term};
+use crate::engine::input::{ArbiterAnswer, Verdict};
 use crate::engine::membership::lead::{Absent, Lead, Stamp};
 use crate::engine::membership::proposal::{ArbiterStep, Proposal};
 use crate::engine::membership::view::View;
@@ -63,8 +63,12 @@ impl Engine {
             Arbiter::None => Some(true),
             // With every server present there is no other part that could be told `Held`. A lease
             // is asked all the same: its record must carry the new term (A4).
-            Arbiter::External { exclusive: false } if whole => Some(true),
-            Arbiter::External { .. } => None,
+            Arbiter::External { exclusive: false } | Arbiter::MajorityAndExternal if whole => {
+                Some(true)
+            }
+            // A majority is exclusive by itself; the others need no record then.
+            Arbiter::MajorityAndExternal if 2 * proposal.members.len() <= configured => Some(false),
+            Arbiter::External { .. } | Arbiter::MajorityAndExternal => None,
         };
         match inside {
             Some(true) => {
@@ -79,22 +83,30 @@ impl Engine {
                 proposal.arbiter = ArbiterStep::Asked(id, now);
                 let members = proposal.members.keys().cloned().collect();
                 let term = proposal.term.clone();
-                #[cfg(feature = "simulate")]
-                let term = self.flaw.arbiter_term(term);
-                self.effects.push_back(Effect::AskArbiter { id, members, term });
+                self.ask_arbiter(id, members, term);
             }
         }
     }
 
-    pub(super) fn on_verdict(
-        &mut self,
-        id: ActionId,
-        verdict: Verdict,
-        handover: Option<Duration>,
-        message: &str,
-    ) {
+    /// Asks the arbiter outside for these servers.
+    pub(super) fn ask_arbiter(&mut self, id: ActionId, members: Vec<ServerName>, term: Term) {
+        #[cfg(feature = "simulate")]
+        let term = self.flaw.arbiter_term(term);
         let now = self.now.instant;
-        let verdict = match verdict {
+        let heard = |name: &ServerName| {
+            let peer = self.liveness.peer(name)?;
+            peer.last_heard().map(|last| now.since(last))
+        };
+        let outside = self.model.cluster.servers.iter().filter(|name| !members.contains(*name));
+        let absent = outside.map(|name| (name.clone(), heard(name))).collect();
+        let revision = self.durable.revision;
+        let question = ArbiterQuestion { members, term, revision, absent };
+        self.effects.push_back(Effect::AskArbiter { id, question });
+    }
+
+    pub(super) fn on_verdict(&mut self, id: ActionId, answer: &ArbiterAnswer) {
+        let now = self.now.instant;
+        let verdict = match answer.verdict {
             Verdict::Unknown if flawed!(self.flaw, UnknownIsHeld) => Verdict::Held,
             verdict @ (Verdict::Held | Verdict::Lost | Verdict::Unknown) => verdict,
         };
@@ -106,12 +118,13 @@ impl Engine {
             | ArbiterStep::Held(..) => None,
         });
         let Some((step, at)) = asked else {
-            self.on_leader_verdict(id, verdict, message);
+            self.on_leader_verdict(id, verdict, &answer.message);
             return;
         };
+        let message = &answer.message;
         match verdict {
             Verdict::Held => {
-                *step = ArbiterStep::Held(at, handover);
+                *step = ArbiterStep::Held(at, answer.handover);
                 self.note_arbitration("ArbitrationHeld", message);
                 self.fetch_or_install();
             }
@@ -132,7 +145,9 @@ impl Engine {
         let members = self.proposal.as_ref().map_or(0, |proposal| proposal.members.len());
         match self.model.cluster.arbiter {
             Arbiter::Majority => format!("{members} of {configured} servers are a majority"),
-            Arbiter::External { .. } => "every server is heard".to_owned(),
+            Arbiter::External { .. } | Arbiter::MajorityAndExternal => {
+                "every server is heard".to_owned()
+            }
             Arbiter::None => "no arbiter is configured".to_owned(),
         }
     }

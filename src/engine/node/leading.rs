@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use crate::api::names::{GroupName, ServerName};
-use crate::engine::effect::Effect;
 use crate::engine::ids::{ActionId, BootId, GrantId};
 use crate::engine::input::Verdict;
 use crate::engine::membership::lead::{Freedom, Lead, Stamp};
@@ -270,8 +269,11 @@ impl Engine {
     /// others only while a server is absent.
     fn ask_for_leader(&mut self) {
         let cluster = &self.model.cluster;
-        let Arbiter::External { exclusive } = cluster.arbiter else {
-            return;
+        let exclusive = match cluster.arbiter {
+            Arbiter::External { exclusive } => exclusive,
+            // The majority sees to it that one part goes on.
+            Arbiter::MajorityAndExternal => false,
+            Arbiter::Majority | Arbiter::None => return,
         };
         let now = self.now.instant;
         let lease = self.timing().lease;
@@ -290,9 +292,7 @@ impl Engine {
         leadership.asked = Some((id, now));
         let members = leadership.lead.members.keys().cloned().collect();
         let term = leadership.lead.term.clone();
-        #[cfg(feature = "simulate")]
-        let term = self.flaw.arbiter_term(term);
-        self.effects.push_back(Effect::AskArbiter { id, members, term });
+        self.ask_arbiter(id, members, term);
     }
 
     pub(super) fn on_leader_verdict(&mut self, id: ActionId, verdict: Verdict, message: &str) {

@@ -120,7 +120,7 @@ impl Engine {
                 format!("majority: {members} of {configured} servers")
             }
             Arbiter::None => "none: every part goes on".to_owned(),
-            Arbiter::External { .. } => self
+            Arbiter::External { .. } | Arbiter::MajorityAndExternal => self
                 .leadership
                 .as_ref()
                 .filter(|leadership| !leadership.arbiter_said.is_empty())
@@ -434,7 +434,7 @@ fn split_brain_safety(arbiter: Arbiter, servers: usize) -> (bool, &'static str, 
             "SplitBrainSafe",
             format!("only more than half of {servers} servers can act as the cluster"),
         ),
-        Arbiter::External { exclusive: true } => {
+        Arbiter::External { exclusive: true } | Arbiter::MajorityAndExternal => {
             (true, "SplitBrainSafe", "the arbiter lets one part act at a time".to_owned())
         }
         Arbiter::External { exclusive: false } => (

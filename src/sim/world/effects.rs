@@ -90,9 +90,9 @@ impl<N: Node> World<N> {
                 self.send(server, receiver, path.as_ref(), envelope);
             }
             Effect::Lease { until } => self.lease(server, until),
-            Effect::AskArbiter { id, members: _, term } => {
+            Effect::AskArbiter { id, question } => {
                 let delay = self.arbiter_delay();
-                self.after(delay, Happening::Ask { server, boot, id, term });
+                self.after(delay, Happening::Ask { server, boot, id, question });
             }
             Effect::Resource { id, action, context } => {
                 self.begin_work(server, boot, id, action, context)?;

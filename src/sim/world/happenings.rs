@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{Happening, World};
-use crate::engine::effect::PowerAction;
-use crate::engine::ids::{ActionId, BootId, Term};
-use crate::engine::input::{CheckResult, Input, Verdict};
+use crate::engine::effect::{ArbiterQuestion, PowerAction};
+use crate::engine::ids::{ActionId, BootId};
+use crate::engine::input::{ArbiterAnswer, CheckResult, Input, Verdict};
 use crate::engine::message::{Envelope, Message};
 use crate::engine::time::Instant;
 use crate::sim::brief::brief;
@@ -46,13 +46,12 @@ impl<N: Node> World<N> {
             Happening::Script { server, boot, id } => {
                 self.feed_boot(server, boot, Input::ScriptDone { id, exit_code: Some(0) })
             }
-            Happening::Ask { server, boot, id, term } => {
-                self.ask_arbiter(server, boot, id, term);
+            Happening::Ask { server, boot, id, question } => {
+                self.ask_arbiter(server, boot, id, &question);
                 Ok(())
             }
-            Happening::Answer { server, boot, id, verdict, handover } => {
-                let message = "simulated".into();
-                self.feed_boot(server, boot, Input::Verdict { id, verdict, handover, message })
+            Happening::Answer { server, boot, id, answer } => {
+                self.feed_boot(server, boot, Input::Verdict { id, answer })
             }
             Happening::Deadline { server, epoch } => {
                 self.deadline(server, epoch);
@@ -231,14 +230,21 @@ impl<N: Node> World<N> {
         }
     }
 
-    fn ask_arbiter(&mut self, server: usize, boot: BootId, id: ActionId, term: Term) {
+    fn ask_arbiter(
+        &mut self,
+        server: usize,
+        boot: BootId,
+        id: ActionId,
+        question: &ArbiterQuestion,
+    ) {
         let away = self.arbiter.is_away(server);
-        let (verdict, handover) = if away {
-            (Verdict::Unknown, None)
+        let answer = if away {
+            ArbiterAnswer::new(Verdict::Unknown, "simulated")
         } else {
-            self.arbiter.ask(self.now, &self.names[server], &term)
+            self.arbiter.ask(self.now, &self.names[server], question)
         };
         let name = &self.names[server];
+        let (term, verdict, handover) = (&question.term, answer.verdict, answer.handover);
         let text = || format!("arbiter to {name} for {term}: {verdict:?} {handover:?}");
         if verdict == Verdict::Held && handover.is_none() {
             self.trace.event(self.now, 5, text);
@@ -247,7 +253,7 @@ impl<N: Node> World<N> {
         }
         // An answer that never comes is one that came at the end of the budget.
         let delay = if away { self.options.arbiter_budget } else { self.arbiter_delay() };
-        self.after(delay, Happening::Answer { server, boot, id, verdict, handover });
+        self.after(delay, Happening::Answer { server, boot, id, answer });
     }
 
     fn deadline(&mut self, server: usize, epoch: u32) {

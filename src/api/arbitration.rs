@@ -1,0 +1,186 @@
+//! What arbiters promise: whether two parts can both be told to go on, and how long they take.
+//!
+//! The engine's safety rests on [`Combination::exclusive`]: it must never be true for a method by
+//! which two halves of a cut could both go on at the same time. When in doubt it is false.
+
+use std::time::Duration;
+
+use super::kinds::{
+    Arbiter, ArbiterType, ArbiterUse, Arbitration, ArbitrationType, CombinationRule,
+};
+
+/// Arbiters with the rule that makes one answer of theirs; without any, every part goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Combination {
+    /// What their answers make.
+    pub rule: CombinationRule,
+    /// The arbiters.
+    pub arbiters: Vec<Arbiter>,
+}
+
+impl Combination {
+    /// Whatever a Cluster names, in one form.
+    #[must_use]
+    pub fn of(spec: &Arbitration) -> Self {
+        let one = |type_: ArbiterType| Arbiter {
+            type_,
+            ping: spec.ping.clone(),
+            http: spec.http.clone(),
+            lease: spec.lease.clone(),
+            disk: spec.disk.clone(),
+            serial: spec.serial.clone(),
+            per_server: spec.per_server.clone(),
+        };
+        let arbiters = match spec.type_ {
+            ArbitrationType::Majority => vec![one(ArbiterType::Majority)],
+            ArbitrationType::Lease => vec![one(ArbiterType::Lease)],
+            ArbitrationType::Disk => vec![one(ArbiterType::Disk)],
+            ArbitrationType::Serial => vec![one(ArbiterType::Serial)],
+            ArbitrationType::Ping => vec![one(ArbiterType::Ping)],
+            ArbitrationType::HTTP => vec![one(ArbiterType::HTTP)],
+            ArbitrationType::SerialDisk => {
+                let both = spec.serial_disk.clone();
+                let (serial, disk) =
+                    both.map_or((None, None), |both| (Some(both.serial), Some(both.disk)));
+                vec![
+                    Arbiter { type_: ArbiterType::Serial, serial, ..Arbiter::default() },
+                    Arbiter { type_: ArbiterType::Disk, disk, ..Arbiter::default() },
+                ]
+            }
+            ArbitrationType::Combined => {
+                spec.combined.as_ref().map_or_else(Vec::new, |combined| combined.arbiters.clone())
+            }
+            ArbitrationType::Monitors | ArbitrationType::Mirror | ArbitrationType::None => {
+                Vec::new()
+            }
+        };
+        let rule = spec.combined.as_ref().map_or(CombinationRule::All, |combined| combined.rule);
+        Self { rule, arbiters }
+    }
+
+    /// Whether two parts of a divided cluster can never both be told to go on.
+    ///
+    /// *All*: each part that goes on was told so by every arbiter, thus by the exclusive one, and
+    /// two parts were not. That needs the exclusive one to be asked on every server: a server that
+    /// doesn't use it goes on without it.
+    ///
+    /// *Any* of two arbiters: one part holds the first, the other the second, and both go on; it
+    /// does not help that both are exclusive. *InOrder*: the first can't be reached by one part,
+    /// which asks the second and is told to go on; the other part reaches the first. So neither is
+    /// exclusive unless there is but one arbiter, whatever its rule.
+    #[must_use]
+    pub fn exclusive(&self) -> bool {
+        let everywhere = |arbiter: &Arbiter| {
+            arbiter.per_server.iter().all(|server| server.use_ == ArbiterUse::Used)
+        };
+        let exclusive = |arbiter: &Arbiter| is_exclusive(arbiter.type_) && everywhere(arbiter);
+        match self.rule {
+            CombinationRule::All => self.arbiters.iter().any(exclusive),
+            CombinationRule::Any | CombinationRule::InOrder => {
+                self.arbiters.len() == 1 && self.arbiters.iter().all(exclusive)
+            }
+        }
+    }
+
+    /// Whether more than half of all configured servers are counted, which the engine does itself.
+    #[must_use]
+    pub fn majority(&self) -> bool {
+        self.arbiters.iter().any(|arbiter| arbiter.type_ == ArbiterType::Majority)
+    }
+
+    /// The arbiters outside the engine.
+    pub fn outside(&self) -> impl Iterator<Item = &Arbiter> {
+        self.arbiters.iter().filter(|arbiter| arbiter.type_ != ArbiterType::Majority)
+    }
+
+    /// How long it may take from the first question until the answer is final.
+    ///
+    /// Arbiters that write are asked after those that only look, so that no part takes a lease
+    /// which it can't use.
+    #[must_use]
+    pub fn budget(&self, timeout: Duration) -> Duration {
+        let one = |arbiter: &Arbiter| self.budget_of(arbiter, timeout);
+        let longest = |writes: bool| {
+            let of_kind = self.outside().filter(|arbiter| writes_record(arbiter.type_) == writes);
+            of_kind.map(one).max().unwrap_or_default()
+        };
+        match self.rule {
+            CombinationRule::All => longest(false) + longest(true),
+            CombinationRule::Any => self.outside().map(one).max().unwrap_or_default(),
+            CombinationRule::InOrder => self.outside().map(one).sum(),
+        }
+    }
+
+    /// How long one of the arbiters may take.
+    #[must_use]
+    pub fn budget_of(&self, arbiter: &Arbiter, timeout: Duration) -> Duration {
+        match arbiter.type_ {
+            // Counted, or known all the time.
+            ArbiterType::Majority | ArbiterType::Serial => Duration::ZERO,
+            ArbiterType::Ping => {
+                arbiter.ping.as_ref().map_or(Duration::ZERO, |ping| ping.timeout.into())
+            }
+            ArbiterType::HTTP => {
+                arbiter.http.as_ref().map_or(Duration::ZERO, |http| http.timeout.into())
+            }
+            // The record of a dead holder lasts its time; then it is read and written once more.
+            ArbiterType::Lease => arbiter.lease.as_ref().map_or(Duration::ZERO, |lease| {
+                Duration::from(lease.ttl) + 2 * Duration::from(lease.timeout)
+            }),
+            ArbiterType::Disk => arbiter.disk.as_ref().map_or(Duration::ZERO, |disk| {
+                let own = disk.io_timeout.into();
+                // The window runs from the last sign of life, as the heartbeat time-out does.
+                self.disk_window(timeout, own).saturating_sub(timeout) + own
+            }),
+        }
+    }
+
+    /// How long a server's slot on the disk must stand still until it counts as dead.
+    ///
+    /// Twice the heartbeat time-out or twice the disk's, whichever is longer; once where a serial
+    /// line tells a dead peer from a cut, and the disk only sees to it that one goes on.
+    #[must_use]
+    pub fn disk_window(&self, timeout: Duration, io_timeout: Duration) -> Duration {
+        let serial = self.rule == CombinationRule::All
+            && self.arbiters.iter().any(|arbiter| arbiter.type_ == ArbiterType::Serial);
+        let longer = timeout.max(io_timeout);
+        if serial { longer } else { 2 * longer }
+    }
+}
+
+/// Whether an arbiter, used on every server, tells at most one part at a time to go on.
+#[must_use]
+pub fn is_exclusive(type_: ArbiterType) -> bool {
+    match type_ {
+        ArbiterType::Majority | ArbiterType::Lease | ArbiterType::Disk => true,
+        ArbiterType::Serial | ArbiterType::Ping | ArbiterType::HTTP => false,
+    }
+}
+
+/// Whether asking it takes something that another part then lacks.
+#[must_use]
+pub fn writes_record(type_: ArbiterType) -> bool {
+    match type_ {
+        ArbiterType::Lease | ArbiterType::Disk => true,
+        ArbiterType::Majority | ArbiterType::Serial | ArbiterType::Ping | ArbiterType::HTTP => {
+            false
+        }
+    }
+}
+
+/// An arbiter's settings on one server.
+impl Arbiter {
+    /// Whether this server asks it.
+    #[must_use]
+    pub fn used_on(&self, server: &str) -> bool {
+        let there = self.per_server.iter().find(|there| there.name == server);
+        there.is_none_or(|there| there.use_ == ArbiterUse::Used)
+    }
+
+    /// The device on this server, where it is not the one of all.
+    #[must_use]
+    pub fn device_on<'a>(&'a self, server: &str, usual: &'a str) -> &'a str {
+        let there = self.per_server.iter().find(|there| there.name == server);
+        there.and_then(|there| there.device.as_deref()).unwrap_or(usual)
+    }
+}
