@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use super::kinds::{
-    Arbiter, ArbiterType, ArbiterUse, Arbitration, ArbitrationType, CombinationRule,
+    Arbiter, ArbiterType, ArbiterUse, Arbitration, ArbitrationType, ClusterSpec, CombinationRule,
+    LeaseStore,
 };
 
 /// Arbiters with the rule that makes one answer of theirs; without any, every part goes on.
@@ -184,3 +185,129 @@ impl Arbiter {
         there.and_then(|there| there.device.as_deref()).unwrap_or(usual)
     }
 }
+
+/// What the manifest guarantees against two parts that act at once, and why: the condition
+/// `SplitBrainSafe`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Safety {
+    /// Whether two parts can never both act.
+    pub safe: bool,
+    /// Id in the message catalogue.
+    pub reason: &'static str,
+    /// Why, in words.
+    pub message: String,
+}
+
+impl Safety {
+    /// What the arbiters of this Cluster guarantee.
+    #[must_use]
+    pub fn of(spec: &ClusterSpec) -> Self {
+        let combination = Combination::of(&spec.arbitration);
+        let servers = spec.servers.len();
+        if servers == 1 {
+            return Self::safe("one server has nobody to disagree with".to_owned());
+        }
+        if combination.exclusive() {
+            return Self::safe(guarantee(&combination, servers));
+        }
+        let message = match spec.arbitration.type_ {
+            ArbitrationType::Monitors => {
+                "every part of a divided cluster acts until its partition monitors end it: it \
+                 takes them that long, and a monitor that fails ends nothing"
+                    .to_owned()
+            }
+            ArbitrationType::Mirror => {
+                "every part of a divided cluster acts; the mirror shows afterwards that both wrote"
+                    .to_owned()
+            }
+            ArbitrationType::None => {
+                "without an arbiter every part of a divided cluster acts".to_owned()
+            }
+            ArbitrationType::Majority
+            | ArbitrationType::Lease
+            | ArbitrationType::Disk
+            | ArbitrationType::Serial
+            | ArbitrationType::SerialDisk
+            | ArbitrationType::Ping
+            | ArbitrationType::HTTP
+            | ArbitrationType::Combined => weakness(&combination),
+        };
+        Self { safe: false, reason: "SplitBrainUnsafe", message }
+    }
+
+    fn safe(message: String) -> Self {
+        Self { safe: true, reason: "SplitBrainSafe", message }
+    }
+}
+
+/// What makes a combination exclusive.
+fn guarantee(combination: &Combination, servers: usize) -> String {
+    let used = |arbiter: &&Arbiter| {
+        is_exclusive(arbiter.type_)
+            && arbiter.per_server.iter().all(|server| server.use_ == ArbiterUse::Used)
+    };
+    let Some(arbiter) = combination.arbiters.iter().find(used) else { return String::new() };
+    let alone = combination.arbiters.len() == 1;
+    let word = match arbiter.type_ {
+        ArbiterType::Majority => {
+            format!("only more than half of {servers} servers can act as the cluster")
+        }
+        ArbiterType::Lease => {
+            let store = arbiter.lease.as_ref().map_or("a store", |lease| store_words(lease.type_));
+            format!("one part at a time holds the lease in {store}")
+        }
+        ArbiterType::Disk => {
+            "one part at a time goes on by the slots on the shared disk".to_owned()
+        }
+        // Not exclusive, so never found above.
+        ArbiterType::Serial | ArbiterType::Ping | ArbiterType::HTTP => String::new(),
+    };
+    if alone { word } else { format!("{word}, and all arbiters must agree") }
+}
+
+fn store_words(store: LeaseStore) -> &'static str {
+    match store {
+        LeaseStore::S3 => "S3",
+        LeaseStore::AzureBlob => "Azure Blob Storage",
+        LeaseStore::GCS => "Google Cloud Storage",
+        LeaseStore::Etcd => "etcd",
+        LeaseStore::Kubernetes => "Kubernetes",
+    }
+}
+
+/// Why a combination with arbiters is not exclusive.
+fn weakness(combination: &Combination) -> String {
+    let exclusive = combination.arbiters.iter().any(|arbiter| is_exclusive(arbiter.type_));
+    match (combination.rule, exclusive) {
+        (CombinationRule::Any, _) if combination.arbiters.len() > 1 => {
+            "one of several arbiters suffices: each part of a divided cluster may have one"
+                .to_owned()
+        }
+        (CombinationRule::InOrder, _) if combination.arbiters.len() > 1 => {
+            "when the first arbiter gives no answer the next one decides: each part of a divided \
+             cluster may listen to another"
+                .to_owned()
+        }
+        (CombinationRule::All | CombinationRule::Any | CombinationRule::InOrder, true) => {
+            "a server that does not use the arbiter goes on without it".to_owned()
+        }
+        (CombinationRule::All | CombinationRule::Any | CombinationRule::InOrder, false) => {
+            let words: Vec<&str> =
+                combination.arbiters.iter().map(|arbiter| how_both(arbiter.type_)).collect();
+            format!("both parts of a divided cluster may act: {}", words.join("; "))
+        }
+    }
+}
+
+/// How two parts may both be told to go on.
+fn how_both(type_: ArbiterType) -> &'static str {
+    match type_ {
+        ArbiterType::Ping | ArbiterType::HTTP => "both may reach the target",
+        ArbiterType::Serial => "the serial line may fail together with the network",
+        // Exclusive: nothing to say.
+        ArbiterType::Majority | ArbiterType::Lease | ArbiterType::Disk => "",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,13 @@
 //! The spec as the engine reads it: objects, validated and resolved against each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::ids::Revision;
+use crate::api::arbitration::Safety;
 use crate::api::kinds::{
     ApplyChanges, Automation, MonitorSpec, PartitionAction, ResourceSpec, ReturnPolicy,
 };
@@ -71,6 +72,12 @@ pub struct ClusterModel {
     pub timing: Timing,
     /// Partition resolution.
     pub arbiter: Arbiter,
+    /// What the arbiters guarantee, and why.
+    pub safety: Safety,
+    /// How long the arbiters may take.
+    pub arbiter_budget: Duration,
+    /// Servers that vote and run nothing.
+    pub witnesses: BTreeSet<ServerName>,
     /// What a server does without authority.
     pub on_partition: PartitionAction,
     /// How long a starting cluster waits for all servers.

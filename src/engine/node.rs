@@ -35,6 +35,7 @@ use super::mutation::{Flaw, flawed};
 use super::observe::Since;
 use super::recovery::Monitors;
 use super::time::{Instant, Now};
+use crate::api::kinds::PartitionAction;
 use crate::api::names::{GroupName, PathName, ServerName};
 use crate::api::timing::Timing;
 
@@ -77,6 +78,8 @@ pub struct Engine {
     proposes_from: Instant,
     /// The arbiter asked is exclusive, whatever its type says.
     exclusive: bool,
+    /// The highest term that an arbiter's record held.
+    recorded_term: Option<Term>,
     /// The lease's end was carried out, and no renewal came since.
     isolated: bool,
     /// Members of the last view followed or led.
@@ -142,6 +145,7 @@ impl Engine {
             out_of_service: false,
             proposes_from: now.instant,
             exclusive: false,
+            recorded_term: None,
             isolated: false,
             last_members: Vec::new(),
             orders_taken: BTreeMap::new(),
@@ -327,6 +331,9 @@ impl Engine {
     }
 
     fn self_fence(&self) -> SelfFence {
+        if self.model.cluster.on_partition == PartitionAction::Nothing {
+            return SelfFence::None;
+        }
         // Before a keeper was met nothing can have been started.
         match self.keeper {
             None | Some(true) => SelfFence::Within(self.timing().self_fence),

@@ -288,7 +288,7 @@ pub fn cluster(ports: [u16; 2]) -> Value {
                     "heartbeatPort": 7480},
             ],
             "heartbeat": {"timeout": "1s", "paths": ["lan"]},
-            "arbitration": {"type": "Majority"},
+            "arbitration": {"type": "Disk", "disk": {"device": "/dev/shared"}},
         },
     })
 }

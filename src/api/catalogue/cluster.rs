@@ -239,6 +239,22 @@ pub const ENTRIES: &[Entry] = &[
         ],
     ),
     entry(
+        "ChangesMissed",
+        Warning,
+        [
+            "the arbiter's record names revision {theirs}; the newest here is {ours}",
+            "調停の記録はリビジョン {theirs} を示しますが、ここでの最新は {ours} です",
+        ],
+        [
+            "A part of the cluster that shares no server with this one changed objects.",
+            "このサーバーを含まない側でオブジェクトが変更されました。",
+        ],
+        [
+            "Compare the objects when the other servers are back; apply again what is missing.",
+            "他のサーバーの復帰後に比較し、足りないものを再適用してください。",
+        ],
+    ),
+    entry(
         "SplitBrainSafe",
         Information,
         [

@@ -475,12 +475,102 @@ pub const ENTRIES: &[Entry] = &[
     ),
     entry(
         "MajorityOfTwo",
-        Warning,
+        Error,
         ["a majority of two never survives a loss", "2 台の過半数は 1 台の停止で失われます"],
         ["Of two votes the majority is two.", "2 票の過半数は 2 票です。"],
         [
             "Add a third server, or choose another arbiter.",
             "3 台目を追加するか、別の調停方式を選んでください。",
+        ],
+    ),
+    entry(
+        "SerialNeedsTwo",
+        Error,
+        ["a serial line joins two servers", "シリアル回線は 2 台用です"],
+        ["The method fits clusters of two servers only.", "この方式は 2 台構成専用です。"],
+        ["Choose Majority for three or more servers.", "3 台以上では Majority を選んでください。"],
+    ),
+    entry(
+        "MirrorMissing",
+        Error,
+        ["there is no mirror that this method belongs to", "この方式に対応するミラーがありません"],
+        ["This release has no mirror disks.", "このリリースにはミラーディスクがありません。"],
+        [
+            "Choose Lease, or None where both may act.",
+            "Lease、または両方の動作を許すなら None を選んでください。",
+        ],
+    ),
+    entry(
+        "OnlyWitnesses",
+        Error,
+        ["every server is a witness", "すべてのサーバーが監視役です"],
+        ["A witness votes and runs nothing.", "監視役は投票のみ行います。"],
+        [
+            "Leave out `role: Witness` on servers that run groups.",
+            "グループを動かすサーバーから `role: Witness` を外してください。",
+        ],
+    ),
+    entry(
+        "WitnessInGroup",
+        Error,
+        ["a witness runs no group", "監視役はグループを動かしません"],
+        ["The server votes only.", "このサーバーは投票のみ行います。"],
+        ["Take it out of the group's servers.", "グループのサーバー一覧から外してください。"],
+    ),
+    entry(
+        "ArbitrationUnsafe",
+        Warning,
+        ["two parts of a divided cluster may act at once", "分断時に両側が動作し得ます"],
+        ["The method is not exclusive.", "この方式は排他的ではありません。"],
+        [
+            "Choose the recommended method, or fence lost servers.",
+            "推奨方式を選ぶか、フェンシングを設定してください。",
+        ],
+    ),
+    entry(
+        "DiskTimeoutLong",
+        Warning,
+        [
+            "the disk's time-out prolongs every takeover",
+            "ディスクのタイムアウトが引き継ぎを遅らせます",
+        ],
+        [
+            "A slot counts as dead only after twice the longer time-out.",
+            "長い方のタイムアウトの 2 倍を待ちます。",
+        ],
+        [
+            "Shorten `ioTimeout`, or accept the time shown.",
+            "`ioTimeout` を短くするか、表示された時間を受け入れてください。",
+        ],
+    ),
+    entry(
+        "ArbiterUnused",
+        Error,
+        ["no server uses the arbiter", "どのサーバーも調停を使用しません"],
+        ["It decides nothing.", "何も決定しません。"],
+        ["Let servers use it, or write `type: None`.", "使用するか `type: None` としてください。"],
+    ),
+    entry(
+        "NobodyTakesOver",
+        Warning,
+        ["a lost server is never taken over by time", "時間の経過では引き継がれません"],
+        [
+            "With `onPartition: Nothing` its services may go on for ever.",
+            "`onPartition: Nothing` ではサービスが動き続け得ます。",
+        ],
+        ["Configure fencing, or another action.", "フェンシングまたは別の動作を設定してください。"],
+    ),
+    entry(
+        "PartitionMonitorMissing",
+        Error,
+        ["no monitor ends a server that is cut off", "孤立サーバーを終了する監視がありません"],
+        [
+            "The method relies on partition monitors and their final action.",
+            "この方式は分断監視と最終動作に依存します。",
+        ],
+        [
+            "Add such a monitor, or choose another type.",
+            "監視を追加するか別の方式を選んでください。",
         ],
     ),
     entry(

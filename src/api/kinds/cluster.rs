@@ -274,7 +274,11 @@ pub struct ClusterTiming {
     pub interval: String,
     /// Silence after which a server is taken for lost.
     pub timeout: String,
-    /// How long a holder may act after its last answered renewal.
+    /// How long the arbiters may take to answer.
+    #[serde(default)]
+    pub arbiter_budget: String,
+    /// How long a holder may act after its last answered renewal: the time-out, two intervals and
+    /// the arbiters' budget.
     pub lease: String,
     /// When at the latest an isolated server's services have ended.
     pub self_fence: String,

@@ -60,17 +60,36 @@ fn times(duration: Duration, count: u32) -> Duration {
     duration.checked_mul(count).unwrap_or(Duration::MAX)
 }
 
-fn text(duration: Duration) -> String {
+pub(super) fn text(duration: Duration) -> String {
     kinds::Duration::from(duration).to_string()
 }
 
 fn check_partition_monitors(set: &Set, problems: &mut Vec<Problem>) {
     let (Some(cluster), Some(name)) = (&set.cluster, set.clusters.first()) else { return };
-    if cluster.arbitration.type_ != ArbitrationType::None {
-        return;
-    }
     let monitors: Vec<(&String, &MonitorSpec)> =
         set.monitors.specs.iter().filter(|(_, spec)| is_partition_monitor(spec)).collect();
+    match cluster.arbitration.type_ {
+        ArbitrationType::None => {}
+        ArbitrationType::Monitors if monitors.is_empty() => {
+            let message = "is `Monitors`, and no monitor ends a server that is cut off";
+            let field = "spec.arbitration.type";
+            problems.push(
+                Problem::error("PartitionMonitorMissing", field, message)
+                    .of("Cluster", name)
+                    .detail("needed: a Custom monitor with target LocalServer and a final action"),
+            );
+        }
+        ArbitrationType::Monitors => {}
+        ArbitrationType::Majority
+        | ArbitrationType::Lease
+        | ArbitrationType::Disk
+        | ArbitrationType::Serial
+        | ArbitrationType::SerialDisk
+        | ArbitrationType::Ping
+        | ArbitrationType::HTTP
+        | ArbitrationType::Combined
+        | ArbitrationType::Mirror => return,
+    }
     let timeout: Duration = cluster.heartbeat.timeout.into();
     let bare = |spec: &MonitorSpec| times(spec.interval.into(), tries(spec));
     let Some(most) = monitors.iter().map(|(_, spec)| bare(spec)).max() else { return };

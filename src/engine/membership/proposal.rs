@@ -1,8 +1,9 @@
 //! A proposal under way: from the pre-vote to the arbiter's answer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use super::super::ids::{ActionId, BootId, Term};
+use super::super::ids::{ActionId, BootId, Revision, Term};
 use super::super::message::Promise;
 use super::super::time::Instant;
 use crate::api::names::ServerName;
@@ -52,8 +53,16 @@ pub enum ArbiterStep {
     Asked(ActionId, Instant),
     /// It did not say `Held`; asked again after an interval.
     Refused(Instant),
-    /// Held, asked then; with a lease's hand-over.
-    Held(Instant, Option<std::time::Duration>),
+    /// Held.
+    Held {
+        /// When it was asked; none: it gave no answer, and every configured server has promised, so
+        /// that there is nobody else who could be told to go on.
+        asked: Option<Instant>,
+        /// A lease's hand-over.
+        handover: Option<Duration>,
+        /// The store's revision that its record names.
+        recorded: Option<Revision>,
+    },
 }
 
 impl Proposal {

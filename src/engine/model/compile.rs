@@ -5,7 +5,7 @@
 //! between (a group is gone, its resource not yet): such an object is left out, never guessed at.
 //! Only what makes the whole spec unusable is an error. Linear in the number of objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -15,10 +15,10 @@ use super::{
     Arbiter, ClusterModel, GroupModel, Model, MonitorModel, ObjectKey, Objects, ResourceModel,
     StoredObject,
 };
-use crate::api::arbitration::Combination;
+use crate::api::arbitration::{Combination, Safety};
 use crate::api::kinds::{
     ClusterSpec, FailoverGroupSpec, MonitorSpec, MonitorTiming, RecoveryTargetKind, ResourceSpec,
-    ResourceType,
+    ResourceType, ServerRole,
 };
 use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerName};
 use crate::api::timing::Timing;
@@ -150,6 +150,9 @@ fn compile_cluster(objects: &Objects) -> Result<ClusterModel, CompileError> {
         paths,
         timing,
         arbiter: arbiter(&arbiters),
+        safety: Safety::of(&spec),
+        arbiter_budget: arbiters.budget(timeout),
+        witnesses: witnesses(&spec),
         on_partition: spec.arbitration.on_partition,
         wait_for_servers: spec.startup.wait_for_servers.into(),
         return_policy: spec.return_policy,
@@ -172,6 +175,11 @@ fn cluster_paths(spec: &ClusterSpec) -> Vec<PathName> {
         .flat_map(|server| server.addresses.keys().map(String::as_str))
         .collect();
     named.into_iter().map(PathName::from).collect()
+}
+
+fn witnesses(spec: &ClusterSpec) -> BTreeSet<ServerName> {
+    let witnesses = spec.servers.iter().filter(|server| server.role == ServerRole::Witness);
+    witnesses.map(|server| server.name.as_str().into()).collect()
 }
 
 fn arbiter(arbiters: &Combination) -> Arbiter {
@@ -211,8 +219,14 @@ fn known_servers(names: &[String], cluster: &ClusterModel) -> Vec<ServerName> {
     names
         .iter()
         .map(|name| ServerName::from(name.as_str()))
-        .filter(|name| cluster.servers.contains(name))
+        .filter(|name| cluster.servers.contains(name) && !cluster.witnesses.contains(name))
         .collect()
+}
+
+/// The servers that are no witnesses.
+fn runners(cluster: &ClusterModel) -> Vec<ServerName> {
+    let runs = |name: &&ServerName| !cluster.witnesses.contains(*name);
+    cluster.servers.iter().filter(runs).cloned().collect()
 }
 
 fn resource_model(stored: Stored<ResourceSpec>) -> ResourceModel {
@@ -338,7 +352,7 @@ fn monitor_model(
         None => while_inactive
             .as_ref()
             .and_then(|resource| groups.get(resource_groups.get(resource)?))
-            .map_or_else(|| cluster.servers.clone(), |group| group.servers.clone()),
+            .map_or_else(|| runners(cluster), |group| group.servers.clone()),
     };
     MonitorModel {
         servers,

@@ -182,6 +182,7 @@ impl Engine {
             .filter_map(|(_, peer)| peer.promised.as_ref())
             .map(|term| term.number)
             .chain([self.promised.number])
+            .chain(self.recorded_term.as_ref().map(|term| term.number))
             .max()
             .unwrap_or(0);
         let term = Term { number: highest + 1, proposer: self.me().clone() };
@@ -235,6 +236,15 @@ impl Engine {
         }
     }
 
+    /// Whether the arbiter refused the open proposal and its record holds a higher term: only one
+    /// above that can ever be accepted.
+    fn refused_by_term(&self) -> bool {
+        self.proposal.as_ref().is_some_and(|proposal| {
+            matches!(proposal.arbiter, ArbiterStep::Refused(_))
+                && self.recorded_term.as_ref().is_some_and(|term| *term > proposal.term)
+        })
+    }
+
     /// Whether the arbiter refused the open proposal and somebody has promised a higher term.
     fn refused_and_outbid(&self) -> bool {
         let Some(proposal) = &self.proposal else { return false };
@@ -263,6 +273,7 @@ impl Engine {
         let now = self.now.instant;
         let (interval, lease) = (self.timing().interval, self.timing().lease);
         let me = self.me().clone();
+        let by_term = self.refused_by_term();
         let Some(proposal) = &mut self.proposal else {
             return;
         };
@@ -276,7 +287,7 @@ impl Engine {
             return;
         }
         if matches!(proposal.arbiter, ArbiterStep::Refused(_)) {
-            let hopeless = now.since(proposal.begun) >= lease;
+            let hopeless = now.since(proposal.begun) >= lease || by_term;
             if proposal.members != live || hopeless {
                 self.replace_refused(live);
                 return;

@@ -11,6 +11,10 @@ use crate::engine::ids::{BootId, Term};
 use crate::engine::membership::view::View;
 use crate::engine::message::{Ack, GroupPhase, Held, Message, Order, Renew};
 use crate::engine::mutation::flawed;
+use crate::engine::time::Instant;
+
+/// Longer than any machine runs.
+const NEVER: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
 impl Engine {
     /// Whether a leader of this term may extend this server's life: the promise stands for it, and
@@ -117,7 +121,7 @@ impl Engine {
         }
         let ack = Ack {
             term: view.term.clone(),
-            echo: crate::engine::time::Instant::default(),
+            echo: Instant::default(),
             sent: self.now.instant,
             holds: self.groups.holds(),
         };
@@ -131,9 +135,22 @@ impl Engine {
         holds
     }
 
-    pub(super) fn extend_lease(&mut self, basis: crate::engine::time::Instant) {
+    /// What the keeper is told. With `onPartition: Nothing` services outlive the lease, and this
+    /// server says that no time ends them (`selfFence: None`).
+    fn services_until(&self) -> Option<Instant> {
+        let until = self.lease.until(self.timing().lease)?;
+        match self.model.cluster.on_partition {
+            PartitionAction::Nothing => Some(until + NEVER),
+            PartitionAction::StopGroups
+            | PartitionAction::Shutdown
+            | PartitionAction::Reboot
+            | PartitionAction::Panic => Some(until),
+        }
+    }
+
+    pub(super) fn extend_lease(&mut self, basis: Instant) {
         if self.lease.extend(basis) && self.lease_live() {
-            let mut until = self.lease.until(self.timing().lease);
+            let mut until = self.services_until();
             if flawed!(self.flaw, KeeperToldTooLate) {
                 until = until.map(|until| until + self.timing().interval * 5);
             }
@@ -156,23 +173,23 @@ impl Engine {
 
     fn isolate(&mut self, reason: &str) {
         self.isolated = true;
-        let held = !self.not_certainly_stopped().is_empty();
+        let nothing = self.model.cluster.on_partition == PartitionAction::Nothing;
         self.drop_leadership();
         self.lease.end();
         self.view = None;
         self.renewed = None;
-        self.effects.push_back(Effect::Lease { until: None });
-        self.groups.on_isolated(self.now);
+        if !nothing {
+            self.effects.push_back(Effect::Lease { until: None });
+            self.groups.on_isolated(self.now);
+        }
         let lost = self.chronicle.recall("lost/any");
         let lease = format!("{:?}", self.timing().lease);
         self.event_about_me(reason, &[("lease", &lease)], &[lost]);
-        if held {
-            match self.model.cluster.on_partition {
-                PartitionAction::StopGroups | PartitionAction::Nothing => {}
-                PartitionAction::Shutdown => self.power_down(PowerAction::Shutdown, reason),
-                PartitionAction::Reboot => self.power_down(PowerAction::Reboot, reason),
-                PartitionAction::Panic => self.power_down(PowerAction::Panic, reason),
-            }
+        match self.model.cluster.on_partition {
+            PartitionAction::StopGroups | PartitionAction::Nothing => {}
+            PartitionAction::Shutdown => self.power_down(PowerAction::Shutdown, reason),
+            PartitionAction::Reboot => self.power_down(PowerAction::Reboot, reason),
+            PartitionAction::Panic => self.power_down(PowerAction::Panic, reason),
         }
     }
 
@@ -191,7 +208,7 @@ impl Engine {
         }
         // What the keeper holds is found out, not assumed.
         self.groups.probe_all(self.now);
-        if let Some(until) = self.lease.until(self.timing().lease).filter(|_| self.lease_live()) {
+        if let Some(until) = self.services_until().filter(|_| self.lease_live()) {
             self.effects.push_back(Effect::Lease { until: Some(until) });
         }
     }

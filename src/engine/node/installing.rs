@@ -8,7 +8,7 @@ use super::leading::Leadership;
 use super::orders::{adopted, in_doubt};
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::effect::{ArbiterQuestion, Effect};
-use crate::engine::ids::{ActionId, BootId, Term};
+use crate::engine::ids::{ActionId, BootId, Revision, Term};
 use crate::engine::input::{ArbiterAnswer, Verdict};
 use crate::engine::membership::lead::{Absent, Lead, Stamp};
 use crate::engine::membership::proposal::{ArbiterStep, Proposal};
@@ -42,7 +42,7 @@ impl Engine {
                 self.ask_for_proposal();
             }
             ArbiterStep::Refused(_) | ArbiterStep::Asked(..) => {}
-            ArbiterStep::Held(..) => self.fetch_or_install(),
+            ArbiterStep::Held { .. } => self.fetch_or_install(),
         }
     }
 
@@ -72,7 +72,8 @@ impl Engine {
         };
         match inside {
             Some(true) => {
-                proposal.arbiter = ArbiterStep::Held(now, None);
+                let (handover, recorded) = (None, None);
+                proposal.arbiter = ArbiterStep::Held { asked: Some(now), handover, recorded };
                 let words = self.inside_words();
                 self.note_arbitration("ArbitrationHeld", &words);
                 self.fetch_or_install();
@@ -106,25 +107,32 @@ impl Engine {
 
     pub(super) fn on_verdict(&mut self, id: ActionId, answer: &ArbiterAnswer) {
         let now = self.now.instant;
+        self.note_record(answer);
         let verdict = match answer.verdict {
             Verdict::Unknown if flawed!(self.flaw, UnknownIsHeld) => Verdict::Held,
             verdict @ (Verdict::Held | Verdict::Lost | Verdict::Unknown) => verdict,
         };
+        let members = self.proposal.as_ref().map_or(0, |proposal| proposal.members.len());
         let asked = self.proposal.as_mut().and_then(|proposal| match proposal.arbiter {
             ArbiterStep::Asked(asked, at) if asked == id => Some((&mut proposal.arbiter, at)),
             ArbiterStep::Asked(..)
             | ArbiterStep::NotAsked
             | ArbiterStep::Refused(_)
-            | ArbiterStep::Held(..) => None,
+            | ArbiterStep::Held { .. } => None,
         });
         let Some((step, at)) = asked else {
             self.on_leader_verdict(id, verdict, &answer.message);
             return;
         };
         let message = &answer.message;
+        // Every configured server has promised this term and follows no lower one, so an older
+        // record can't be renewed any more; and authority comes from everybody's answers (A5).
+        let whole = members == self.model.cluster.servers.len();
         match verdict {
             Verdict::Held => {
-                *step = ArbiterStep::Held(at, answer.handover);
+                let recorded = answer.recorded.as_ref().map(|recorded| recorded.revision);
+                let handover = answer.handover;
+                *step = ArbiterStep::Held { asked: Some(at), handover, recorded };
                 self.note_arbitration("ArbitrationHeld", message);
                 self.fetch_or_install();
             }
@@ -133,9 +141,33 @@ impl Engine {
                 self.note_arbitration("ArbitrationLost", message);
             }
             Verdict::Unknown => {
-                *step = ArbiterStep::Refused(now);
+                *step = if whole {
+                    ArbiterStep::Held { asked: None, handover: None, recorded: None }
+                } else {
+                    ArbiterStep::Refused(now)
+                };
                 self.note_arbitration("ArbitrationUnknown", message);
+                if whole {
+                    self.fetch_or_install();
+                }
             }
+        }
+    }
+
+    /// A record that was taken over from somebody else supported whoever followed that one: that is
+    /// kept like support of our own, for this view and for every later one (A4). The highest term
+    /// recorded is the least that is worth proposing.
+    fn note_record(&mut self, answer: &ArbiterAnswer) {
+        if let Some(age) = answer.handover {
+            let since = self.now.instant - age;
+            let others = self.model.cluster.servers.iter().filter(|name| *name != self.me());
+            for name in others.cloned().collect::<Vec<_>>() {
+                self.support.give(since, &name, None);
+            }
+        }
+        if let Some(recorded) = &answer.recorded {
+            let known = self.recorded_term.take();
+            self.recorded_term = known.max(Some(recorded.term.clone()));
         }
     }
 
@@ -199,7 +231,7 @@ impl Engine {
     fn install(&mut self, proposal: Proposal) {
         let now = self.now.instant;
         let me = self.me().clone();
-        let ArbiterStep::Held(asked, handover) = proposal.arbiter else {
+        let ArbiterStep::Held { asked, handover, recorded } = proposal.arbiter else {
             return;
         };
         let names: Vec<ServerName> = proposal.members.keys().cloned().collect();
@@ -222,7 +254,7 @@ impl Engine {
             members: proposal.members,
             acks: others().map(|name| (name.clone(), basis)).collect(),
             stamps: BTreeMap::new(),
-            arbiter_basis: Some(asked),
+            arbiter_basis: asked,
             round: None,
             absent: self.absent_servers(&names, &promises, handover),
             reports: BTreeMap::new(),
@@ -250,6 +282,7 @@ impl Engine {
         });
         self.renewed = Some(now);
         self.note_installed();
+        self.note_missed_changes(recorded);
         self.mark_failed_servers(&former_members);
         self.mark_lost_groups();
         self.store_installed(&promises);
@@ -307,6 +340,16 @@ impl Engine {
             Some((name, self.flaw.absent(absent, &timing)?))
         });
         servers.collect()
+    }
+
+    /// A holder that we share no member with wrote what nobody here has.
+    fn note_missed_changes(&mut self, recorded: Option<Revision>) {
+        let ours = self.durable.revision;
+        let Some(theirs) = recorded.filter(|theirs| *theirs > ours) else { return };
+        let (theirs, ours) = (theirs.to_string(), ours.to_string());
+        let parameters = [("theirs", &*theirs), ("ours", &*ours)];
+        let arbitration = self.chronicle.recall("arbitration");
+        self.event_about_cluster("ChangesMissed", &parameters, &[arbitration]);
     }
 
     fn note_installed(&mut self) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Engine;
 use super::events::text;
+use crate::api::arbitration::Safety;
 use crate::api::kinds::{
     ClusterStatus, ClusterTiming, FailoverGroupStatus, GroupState, MonitorServerStatus,
     MonitorState, MonitorStatus, NotOnServer, ResourceState, ResourceStatus, ServerPath,
@@ -73,7 +74,7 @@ impl Engine {
             None => ("NoLeader", "no server leads: nothing is started or moved".to_owned()),
         };
         let mut aspects = vec![Aspect { type_: "Ready", status: ready, reason, message }];
-        let (safe, reason, message) = split_brain_safety(cluster.arbiter, configured);
+        let Safety { safe, reason, message } = cluster.safety.clone();
         aspects.push(Aspect { type_: "SplitBrainSafe", status: safe, reason, message });
         if online < configured {
             let out: Vec<String> = servers
@@ -105,6 +106,7 @@ impl Engine {
             timing: Some(ClusterTiming {
                 interval: text(timing.interval),
                 timeout: text(timing.timeout),
+                arbiter_budget: text(cluster.arbiter_budget),
                 lease: text(timing.lease),
                 self_fence: text(timing.self_fence),
                 takeover_wait: format!("{} ms", timing.wait().as_micros() as f64 / 1000.0),
@@ -424,29 +426,6 @@ impl Engine {
             statuses.insert(name.clone(), status);
         }
         statuses
-    }
-}
-
-fn split_brain_safety(arbiter: Arbiter, servers: usize) -> (bool, &'static str, String) {
-    match arbiter {
-        Arbiter::Majority => (
-            true,
-            "SplitBrainSafe",
-            format!("only more than half of {servers} servers can act as the cluster"),
-        ),
-        Arbiter::External { exclusive: true } | Arbiter::MajorityAndExternal => {
-            (true, "SplitBrainSafe", "the arbiter lets one part act at a time".to_owned())
-        }
-        Arbiter::External { exclusive: false } => (
-            false,
-            "SplitBrainUnsafe",
-            "the arbiter may let both parts of a divided cluster act".to_owned(),
-        ),
-        Arbiter::None => (
-            false,
-            "SplitBrainUnsafe",
-            "without an arbiter every part of a divided cluster acts".to_owned(),
-        ),
     }
 }
 
