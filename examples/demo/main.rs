@@ -31,9 +31,6 @@ use lab::Lab;
 use plays::{Play, Stage};
 use split::{Span, Split};
 
-/// Name of the demo's lab: what it leaves behind is found by it.
-const LAB: &str = "demo";
-
 /// Starts three servers on this machine, plays two faults and a planned move, and shows what a
 /// client saw of them.
 #[derive(Debug, Parser)]
@@ -57,6 +54,10 @@ struct Arguments {
     /// The program to play with; by default the one that was built with this one.
     #[arg(long, value_name = "PROGRAM")]
     stead: Option<PathBuf>,
+    /// Name of the lab, by which what it left behind is found: several can be had at once in
+    /// networks of their own.
+    #[arg(long, value_name = "NAME", default_value = "demo", hide = true)]
+    lab: String,
 }
 
 fn main() -> ExitCode {
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let arguments = Arguments::parse();
     if arguments.stop {
-        return Lab::clear(LAB);
+        return Lab::clear(&arguments.lab);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -97,7 +98,7 @@ async fn demo(arguments: &Arguments) -> Result<()> {
         ensure!(program.exists(), "{} is not there: scripts/demo.sh builds it", program.display());
     }
     println!("starting three servers with {}", arguments.manifests.display());
-    let cluster = Cluster::start(LAB, &stead, &web, &arguments.manifests).await?;
+    let cluster = Cluster::start(&arguments.lab, &stead, &web, &arguments.manifests).await?;
     let mut stage = Stage::new(cluster).await?;
     let result = play(&mut stage, arguments).await;
     if arguments.keep {

@@ -2,7 +2,8 @@
 //!
 //! Requests are written from whatever thread makes them, answers are read on a thread of this
 //! client's own: a busy runtime never delays a lease. When the keeper is lost the services are
-//! lost with it, and this makes sure of it: it ends what is left in the keeper's cgroup. It then
+//! lost with it, and this makes sure of it: it ends what is left in the keeper's cgroup, and
+//! removes the floating addresses that the keeper held. It then
 //! tries to reach the keeper again until the last clone of the client is dropped.
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use tracing::{info, warn};
 
 use crate::agent::process::sys::run_in_real_time;
 use crate::engine::time::Instant;
+use crate::keeper::addresses;
 use crate::keeper::protocol::{
     self, Address, Answer, Call, Containment, Datagram, Event, Exit, Fault, Hello, PortReport,
     ProcessReport, Reply, Request, Spawn, Spawned, Target, WaitFor, Welcome,
@@ -407,6 +409,7 @@ fn disconnect(inner: &Inner) {
         }
     }
     drop(link);
+    addresses::clear(&addresses::list_path(&inner.path));
     let _ = inner.events.send(KeeperEvent::Lost);
 }
 

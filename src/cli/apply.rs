@@ -65,15 +65,45 @@ pub(super) async fn run(global: &Global, arguments: &Arguments) -> Result<(), Fa
     let existing = existing(&connection).await?;
     problems.extend(check(&objects, &existing));
     report(&mut problems, &objects)?;
-    let before: BTreeMap<String, String> = existing
-        .iter()
-        .map(|object| (key(object), text(object, "/metadata/resourceVersion").to_owned()))
-        .collect();
+    let before: BTreeMap<String, Value> =
+        existing.iter().map(|object| (key(object), content(object))).collect();
     let mut applied = Vec::new();
     for object in &objects {
+        let missing = missing(object, &objects, &before);
+        if arguments.dry_run == DryRun::Server
+            && let Some(missing) = missing
+        {
+            let name = &object.name;
+            eprintln!("{}/{name}: checked here only, for {missing} is not kept", object.kind);
+            applied.push(object.value.clone());
+            continue;
+        }
         applied.push(apply(&connection, arguments, object).await?);
     }
     say(arguments, &objects, &before, &applied)
+}
+
+/// Another object of these that this one names and that is new: in a dry run the cluster does not
+/// have it, and would refuse this one.
+fn missing<'a>(
+    object: &ManifestObject,
+    objects: &'a [ManifestObject],
+    before: &BTreeMap<String, Value>,
+) -> Option<&'a str> {
+    let others = objects.iter().filter(|other| other.name != object.name);
+    others
+        .filter(|other| !before.contains_key(&format!("{}/{}", other.kind, other.name)))
+        .find(|other| mentions(&object.value["spec"], &other.name))
+        .map(|other| other.name.as_str())
+}
+
+fn mentions(value: &Value, name: &str) -> bool {
+    match value {
+        Value::String(text) => text == name,
+        Value::Array(items) => items.iter().any(|item| mentions(item, name)),
+        Value::Object(fields) => fields.values().any(|field| mentions(field, name)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// Reads files, folders and standard input.
@@ -126,6 +156,12 @@ fn rank(kind: &str) -> usize {
 
 fn values(objects: &[ManifestObject]) -> Vec<Value> {
     objects.iter().map(|object| object.value.clone()).collect()
+}
+
+/// What people write into an object. Its version says less: it grows with the status too.
+fn content(object: &Value) -> Value {
+    let metadata = &object["metadata"];
+    json!([object["spec"], metadata["labels"], metadata["annotations"], metadata["finalizers"]])
 }
 
 fn key(object: &Value) -> String {
@@ -235,7 +271,7 @@ fn refusal(object: &ManifestObject, status: &Status) -> Failure {
 fn say(
     arguments: &Arguments,
     objects: &[ManifestObject],
-    before: &BTreeMap<String, String>,
+    before: &BTreeMap<String, Value>,
     applied: &[Value],
 ) -> Result<(), Failure> {
     if let Some(output) = arguments.output {
@@ -247,11 +283,10 @@ fn say(
     }
     let mut lines = String::new();
     for (object, value) in objects.iter().zip(applied) {
-        let version = text(value, "/metadata/resourceVersion");
         let done = match before.get(&format!("{}/{}", object.kind, object.name)) {
             None if arguments.dry_run == DryRun::Client => "checked",
             None => "created",
-            Some(old) if old == version => "unchanged",
+            Some(old) if *old == content(value) => "unchanged",
             Some(_) => "configured",
         };
         let name = super::output::name(value);

@@ -1,8 +1,14 @@
 //! Removes a floating address from its interface: one netlink message, no runtime.
+//!
+//! No kernel takes an address away because the keeper was killed. What is in its charge therefore
+//! stands in a file beside its socket: its agent removes it where the keeper is lost, and the next
+//! keeper before it serves anybody.
 
-use std::io;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::sockopt::ReceiveTimeout;
@@ -11,12 +17,59 @@ use nix::sys::socket::{
     setsockopt, socket,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
+use tracing::warn;
 
 use super::protocol::Address;
 
 /// The kernel answers while it is asked; this only bounds the unthinkable.
 const ANSWER_MILLISECONDS: i64 = 50;
 const HEADER_LENGTH: usize = 16;
+
+/// Where the addresses in charge of the keeper with this socket are written down.
+#[must_use]
+pub fn list_path(socket: &Path) -> PathBuf {
+    socket.with_extension("addresses")
+}
+
+/// Writes down what is in the keeper's charge.
+///
+/// # Errors
+/// Where the file can't be written; what it said before holds.
+pub fn save(list: &Path, addresses: &BTreeSet<Address>) -> io::Result<()> {
+    let bytes = postcard::to_stdvec(addresses).map_err(io::Error::other)?;
+    let new = list.with_extension("new");
+    fs::write(&new, bytes)?;
+    fs::rename(&new, list)
+}
+
+/// Removes what a keeper that was killed left. One that ended in good order left a list of
+/// addresses that are gone.
+pub fn clear(list: &Path) {
+    let addresses: BTreeSet<Address> = match fs::read(list) {
+        Ok(bytes) => postcard::from_bytes(&bytes).unwrap_or_else(|error| {
+            warn!(list = %list.display(), %error, "the list of floating addresses is damaged");
+            BTreeSet::new()
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        Err(error) => {
+            warn!(list = %list.display(), %error, "failed to read the list of floating addresses");
+            return;
+        }
+    };
+    remove_all(&addresses);
+    if let Err(error) = fs::remove_file(list) {
+        warn!(list = %list.display(), %error, "failed to remove the list of floating addresses");
+    }
+}
+
+/// Removes all of them; what the kernel refuses is said.
+pub fn remove_all(addresses: &BTreeSet<Address>) {
+    for address in addresses {
+        if let Err(error) = remove(address) {
+            warn!(%error, address = %address.address, "failed to remove the address");
+        }
+    }
+}
 
 /// Removes it; one that is not there is removed.
 ///

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -31,6 +32,8 @@ pub struct Lease {
     holder: Arc<Holder>,
     ports: Ports,
     addresses: Mutex<BTreeSet<Address>>,
+    /// Where they are written down for whoever comes after a keeper that was killed.
+    list: PathBuf,
     /// It passed since the agent last heard so.
     passed: AtomicBool,
     wake: Arc<EventFd>,
@@ -45,11 +48,11 @@ struct State {
 }
 
 impl Lease {
-    /// No lease yet; `wake` is written when one passes.
+    /// No lease yet; `wake` is written when one passes, `list` when an address comes or goes.
     ///
     /// # Errors
     /// Where the kernel gives no timer or no thread.
-    pub fn start(holder: Arc<Holder>, wake: Arc<EventFd>) -> io::Result<Arc<Self>> {
+    pub fn start(holder: Arc<Holder>, wake: Arc<EventFd>, list: PathBuf) -> io::Result<Arc<Self>> {
         let deadline = Arc::new(AtomicU64::new(0));
         let lease = Arc::new(Self {
             state: Mutex::default(),
@@ -58,6 +61,7 @@ impl Lease {
             ports: Ports::new(deadline.clone(), wake.clone()),
             deadline,
             addresses: Mutex::default(),
+            list,
             passed: AtomicBool::new(false),
             wake,
         });
@@ -104,14 +108,24 @@ impl Lease {
         let state = self.state();
         let live = state.until.is_some_and(|until| boot_time() < until);
         if live {
-            self.addresses().insert(address);
+            let mut addresses = self.addresses();
+            addresses.insert(address);
+            self.save(&addresses);
         }
         live
     }
 
     /// Leaves an address alone.
     pub fn unregister(&self, address: &Address) {
-        self.addresses().remove(address);
+        let mut addresses = self.addresses();
+        addresses.remove(address);
+        self.save(&addresses);
+    }
+
+    fn save(&self, addresses: &BTreeSet<Address>) {
+        if let Err(error) = addresses::save(&self.list, addresses) {
+            warn!(%error, "floating addresses stay where the keeper is killed");
+        }
     }
 
     /// Whether services may start.
@@ -150,12 +164,7 @@ impl Lease {
         self.deadline.store(0, Ordering::SeqCst);
         self.holder.kill_services();
         self.ports.close_all();
-        let addresses = std::mem::take(&mut *self.addresses());
-        for address in addresses {
-            if let Err(error) = addresses::remove(&address) {
-                warn!(%error, address = %address.address, "failed to remove the address");
-            }
-        }
+        addresses::remove_all(&std::mem::take(&mut *self.addresses()));
     }
 
     fn tell(&self) {

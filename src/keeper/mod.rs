@@ -7,14 +7,15 @@
 //! It must never prolong a lease by itself, start anything without one, or wait for a disk or a
 //! network while the lease runs: the deadline has a thread of its own.
 //! Where it dies itself, the kernel ends the processes that it started (`PR_SET_PDEATHSIG`), its
-//! unit or the agent what those left, and its successor whatever is still there.
+//! unit or the agent what those left, and its successor whatever is still there. Floating addresses
+//! that it held are removed by its agent and its successor: no kernel does it.
 
 use std::path::{Path, PathBuf};
 
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use tracing::warn;
 
-mod addresses;
+pub mod addresses;
 mod connection;
 mod containment;
 mod farewell;

@@ -18,6 +18,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::process::{Signal as PidfdSignal, pidfd_send_signal};
 use tracing::{info, warn};
 
+use super::addresses;
 use super::connection::Connection;
 use super::containment::Holder;
 use super::lease::{Lease, boot_time};
@@ -119,7 +120,10 @@ impl Server {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let wake = Arc::new(EventFd::from_flags(flags).context("failed to make an eventfd")?);
         let holder = Arc::new(Holder::open(&options.root, options.cgroup.as_deref()));
-        let lease = Lease::start(holder.clone(), wake.clone()).context("failed to guard leases")?;
+        let list = addresses::list_path(&socket);
+        addresses::clear(&list);
+        let lease = Lease::start(holder.clone(), wake.clone(), list);
+        let lease = lease.context("failed to guard leases")?;
         let processes = Processes::new(holder.clone(), lease.clone(), &options.root);
         info!(socket = %socket.display(), containment = ?holder.describe(), "keeper started");
         Ok(Self {

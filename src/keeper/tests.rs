@@ -15,8 +15,8 @@ use tokio::sync::broadcast;
 
 use super::lease::boot_time;
 use super::protocol::{
-    Containment, Datagram, EndedBy, Event, Exit, ExitStatus, Fault, ProcessKind, Spawn, Target,
-    WaitFor,
+    Address, Containment, Datagram, EndedBy, Event, Exit, ExitStatus, Fault, ProcessKind, Spawn,
+    Target, WaitFor,
 };
 use super::testing::{TestKeeper, shell, this_test_as_a_process};
 use super::{log_path, socket_path};
@@ -455,6 +455,56 @@ async fn a_keeper_that_is_killed_takes_its_services_with_it_and_is_found_again()
     assert!(pids.into_iter().all(is_gone));
     assert!(client.welcome().all_ended);
     assert_eq!(client.list().await.unwrap(), []);
+}
+
+/// Whether loopback has the address of these tests, in the network of this thread.
+fn has_floating_address() -> bool {
+    let shown = Command::new("ip").args(["-o", "address", "show", "dev", "lo"]).output().unwrap();
+    String::from_utf8_lossy(&shown.stdout).contains("10.77.0.9/24")
+}
+
+/// In a network of its own, with a floating address on loopback.
+fn with_floating_address(test: impl AsyncFnOnce(Address) + Send + 'static) {
+    let run = move || {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        let added =
+            Command::new("ip").args(["address", "add", "10.77.0.9/24", "dev", "lo"]).status();
+        assert!(added.unwrap().success() && has_floating_address());
+        let address =
+            Address { interface: "lo".into(), address: [10, 77, 0, 9].into(), prefix: 24 };
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(test(address));
+    };
+    std::thread::spawn(run).join().unwrap();
+}
+
+#[test]
+fn the_floating_address_of_a_keeper_that_is_killed_goes_with_its_services() {
+    with_floating_address(async |address| {
+        let mut keeper = TestKeeper::start();
+        let client = with_a_lease(&keeper);
+        let mut events = client.events();
+        client.register_address(address).await.unwrap();
+        keeper.kill();
+        event(&mut events, &KeeperEvent::Lost).await;
+        assert!(!has_floating_address());
+    });
+}
+
+#[test]
+fn what_neither_a_killed_keeper_nor_its_agent_removed_its_successor_removes() {
+    with_floating_address(async |address| {
+        let mut keeper = TestKeeper::start();
+        keeper.kill();
+        let list = super::addresses::list_path(&super::socket_path(keeper.root()));
+        super::addresses::save(&list, &[address].into()).unwrap();
+        keeper.restart();
+        assert!(!has_floating_address());
+        assert!(!list.exists());
+    });
 }
 
 #[tokio::test]

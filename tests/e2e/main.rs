@@ -2,6 +2,8 @@
 //! every server under a root of its own.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod cli;
+mod demo;
 mod harness;
 mod lifecycle;
 mod refusals;

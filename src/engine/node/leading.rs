@@ -262,6 +262,9 @@ impl Engine {
             return;
         }
         leadership.dirty |= before.map(fitness) != Some(report.keeper);
+        // One that is being deleted goes as soon as it is known to be inactive.
+        let resources = self.model.groups.values().flat_map(|group| group.resources.values());
+        leadership.dirty |= resources.into_iter().any(|resource| resource.deleting);
         leadership.lead.reports.insert(from.clone(), report);
     }
 
