@@ -1,0 +1,188 @@
+//! What a record means for the server that asks: pure, and the heart of the arbiter's promise.
+//!
+//! The promise: of servers that may not be able to talk to each other, at most one is told `Held`
+//! at a time, and who takes the lease from another learns how long ago that one renewed it. It
+//! rests on the store's conditional writes and on the asker's own clock. The dates of the store and
+//! of the holder are read by people only.
+//!
+//! 1. A record of a higher term refuses every lower one, for ever.
+//! 2. Who has held the lease in a term renews only the record of that very (holder, term). It never
+//!    takes the lease again in that term, not even where the record is gone (A4).
+//! 3. A record of one of the members is taken over at once: each member has promised the new term,
+//!    which ended what it led.
+//! 4. Any other holder's record, and the absence of a record that somebody may have deleted, must
+//!    stand unchanged for its TTL, counted from when this server first saw it.
+
+use std::time::Duration;
+
+use super::record::Record;
+use crate::api::names::ServerName;
+use crate::engine::ids::Term;
+use crate::engine::input::Verdict;
+use crate::engine::time::Instant;
+
+/// Who asks, and for what.
+#[derive(Clone, Debug)]
+pub struct Asker<'a> {
+    /// Id of the cluster.
+    pub cluster: &'a str,
+    /// This server.
+    pub server: &'a ServerName,
+    /// The servers of the view.
+    pub members: &'a [ServerName],
+    /// Whether no configured server is missing among them.
+    pub whole: bool,
+    /// The term that every member has promised.
+    pub term: &'a Term,
+    /// How long a record must stand unchanged.
+    pub ttl: Duration,
+}
+
+/// What this agent has seen and done so far; the record alone does not tell it.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// What stands in the store, and since when, on our own clock, we know it unchanged.
+    seen: Option<(Sight, Instant)>,
+    /// The latest time at which a server outside our members may have renewed its lease.
+    other: Option<Instant>,
+    /// The highest term in which this agent was told `Held`.
+    held: Option<Term>,
+}
+
+/// One state of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Sight {
+    /// No record.
+    Absent,
+    /// The record of this write.
+    Written(String),
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Write, on condition that what was read still stands.
+    Write,
+    /// Answer that.
+    Answer(Verdict, String),
+    /// Somebody else holds it, and may be taken from after that time.
+    Wait(Duration, String),
+}
+
+impl Memory {
+    /// What the record that was received at `now` means.
+    pub fn decide(&mut self, asker: &Asker, record: Option<&Record>, now: Instant) -> Decision {
+        if let Some(record) = record.filter(|record| record.cluster != asker.cluster) {
+            return Decision::Answer(Verdict::Unknown, foreign(asker, record));
+        }
+        let since = self.note(record, now);
+        let own_term = self.held.as_ref() == Some(asker.term);
+        if self.held.as_ref().is_some_and(|held| held > asker.term) {
+            let message = format!("the term {} is over for this server", asker.term);
+            return Decision::Answer(Verdict::Lost, message);
+        }
+        let Some(record) = record else {
+            return if own_term {
+                let message = "the record was deleted; the next view makes it anew";
+                Decision::Answer(Verdict::Lost, message.to_owned())
+            } else {
+                self.decide_absent(asker, since, now)
+            };
+        };
+        let ours = record.holder == *asker.server;
+        if record.term > *asker.term || own_term && !(ours && record.term == *asker.term) {
+            return Decision::Answer(Verdict::Lost, taken(record));
+        }
+        if asker.members.contains(&record.holder) {
+            return Decision::Write;
+        }
+        let ttl = asker.ttl.max(Duration::from_millis(record.ttl_milliseconds));
+        let left = ttl.saturating_sub(now.since(since));
+        if left.is_zero() {
+            self.other = self.other.max(Some(since));
+            return Decision::Write;
+        }
+        let message = format!(
+            "{}; seen unchanged for {}, may be taken after {}",
+            taken(record),
+            seconds(now.since(since)),
+            seconds(ttl)
+        );
+        Decision::Wait(left, message)
+    }
+
+    fn decide_absent(&mut self, asker: &Asker, since: Instant, now: Instant) -> Decision {
+        if asker.whole {
+            return Decision::Write;
+        }
+        let left = asker.ttl.saturating_sub(now.since(since));
+        if left.is_zero() {
+            self.other = self.other.max(Some(since));
+            return Decision::Write;
+        }
+        let message = format!(
+            "there is no record; somebody may have deleted that of a holder, so it is made when \
+             none has been seen for {}, {} from now",
+            seconds(asker.ttl),
+            seconds(left)
+        );
+        Decision::Wait(left, message)
+    }
+
+    /// Since when this state of the store is known.
+    fn note(&mut self, record: Option<&Record>, now: Instant) -> Instant {
+        let sight = record.map_or(Sight::Absent, |record| Sight::Written(record.nonce.clone()));
+        match &self.seen {
+            Some((before, since)) if *before == sight => *since,
+            Some(_) | None => {
+                self.seen = Some((sight, now));
+                now
+            }
+        }
+    }
+
+    /// A write of ours stands in the store.
+    pub fn wrote(&mut self, record: &Record, now: Instant) {
+        self.note(Some(record), now);
+        self.held = self.held.take().max(Some(record.term.clone()));
+    }
+
+    /// Whether this agent was told `Held` in this term.
+    #[must_use]
+    pub fn holds(&self, term: &Term) -> bool {
+        self.held.as_ref() == Some(term)
+    }
+
+    /// How long ago at least a server outside the members last renewed a lease that we have now.
+    ///
+    /// Kept for the agent's life, for the answer to the taking itself may be lost: who asks again
+    /// finds its own record, and must wait for the former holder all the same.
+    #[must_use]
+    pub fn handover(&self, now: Instant) -> Option<Duration> {
+        self.other.map(|other| now.since(other))
+    }
+}
+
+fn foreign(asker: &Asker, record: &Record) -> String {
+    format!(
+        "the record belongs to cluster {}, and this is cluster {}: two clusters share one key; \
+         give each its own",
+        record.cluster, asker.cluster
+    )
+}
+
+fn taken(record: &Record) -> String {
+    format!("{} holds the lease in term {}", record.holder, record.term)
+}
+
+/// For people: to a tenth of a second.
+pub(super) fn seconds(time: Duration) -> String {
+    let tenths = time.as_millis() / 100;
+    match tenths % 10 {
+        0 => format!("{}s", tenths / 10),
+        rest => format!("{}.{rest}s", tenths / 10),
+    }
+}
+
+#[cfg(test)]
+mod tests;
