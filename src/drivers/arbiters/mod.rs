@@ -17,6 +17,7 @@ use crate::engine::effect::ArbiterQuestion;
 use crate::engine::input::{ArbiterAnswer, Recorded, Verdict};
 
 pub mod http;
+pub mod lease;
 pub mod ping;
 
 /// What an arbiter is asked.
@@ -207,7 +208,6 @@ fn arbiter(setting: &Setting, spec: &Spec) -> Box<dyn Arbiter> {
         let message = format!("the settings of {:?} are missing", spec.type_);
         Box::new(Fixed(ArbiterAnswer::new(Verdict::Unknown, message)))
     };
-    let _ = setting;
     match spec.type_ {
         ArbiterType::Ping => match spec.ping.clone() {
             Some(ping) => Box::new(Looking(move || {
@@ -223,7 +223,11 @@ fn arbiter(setting: &Setting, spec: &Spec) -> Box<dyn Arbiter> {
             })),
             None => missing(),
         },
-        ArbiterType::Lease | ArbiterType::Disk | ArbiterType::Serial => {
+        ArbiterType::Lease => match &spec.lease {
+            Some(lease) => Box::new(lease::Lease::new(setting, lease)),
+            None => missing(),
+        },
+        ArbiterType::Disk | ArbiterType::Serial => {
             let message = format!("{:?} is not asked by this release", spec.type_);
             Box::new(Fixed(ArbiterAnswer::new(Verdict::Unknown, message)))
         }

@@ -10,8 +10,11 @@
 //!    takes the lease again in that term, not even where the record is gone (A4).
 //! 3. A record of one of the members is taken over at once: each member has promised the new term,
 //!    which ended what it led.
-//! 4. Any other holder's record, and the absence of a record that somebody may have deleted, must
-//!    stand unchanged for its TTL, counted from when this server first saw it.
+//! 4. Any other holder's record must stand unchanged for its TTL, counted from when this server
+//!    first saw it.
+//! 5. Where there is no record, somebody may have deleted that of a living holder; and absence has
+//!    no nonce by which two looks could be told from one. So a claim is written first, which nobody
+//!    holds, and rule 4 goes for that. Only where no server is missing is the lease taken at once.
 
 use std::time::Duration;
 
@@ -41,28 +44,21 @@ pub struct Asker<'a> {
 /// What this agent has seen and done so far; the record alone does not tell it.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    /// What stands in the store, and since when, on our own clock, we know it unchanged.
-    seen: Option<(Sight, Instant)>,
+    /// The nonce that stands in the store, and since when, on our own clock, we know it there.
+    seen: Option<(String, Instant)>,
     /// The latest time at which a server outside our members may have renewed its lease.
     other: Option<Instant>,
     /// The highest term in which this agent was told `Held`.
     held: Option<Term>,
 }
 
-/// One state of the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Sight {
-    /// No record.
-    Absent,
-    /// The record of this write.
-    Written(String),
-}
-
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Write, on condition that what was read still stands.
+    /// Take or renew the lease, on condition that what was read still stands.
     Write,
+    /// Write a claim, on condition that there still is no record.
+    Claim,
     /// Answer that.
     Answer(Verdict, String),
     /// Somebody else holds it, and may be taken from after that time.
@@ -75,7 +71,6 @@ impl Memory {
         if let Some(record) = record.filter(|record| record.cluster != asker.cluster) {
             return Decision::Answer(Verdict::Unknown, foreign(asker, record));
         }
-        let since = self.note(record, now);
         let own_term = self.held.as_ref() == Some(asker.term);
         if self.held.as_ref().is_some_and(|held| held > asker.term) {
             let message = format!("the term {} is over for this server", asker.term);
@@ -85,15 +80,18 @@ impl Memory {
             return if own_term {
                 let message = "the record was deleted; the next view makes it anew";
                 Decision::Answer(Verdict::Lost, message.to_owned())
+            } else if asker.whole {
+                Decision::Write
             } else {
-                self.decide_absent(asker, since, now)
+                Decision::Claim
             };
         };
+        let since = self.note(record, now);
         let ours = record.holder == *asker.server;
         if record.term > *asker.term || own_term && !(ours && record.term == *asker.term) {
             return Decision::Answer(Verdict::Lost, taken(record));
         }
-        if asker.members.contains(&record.holder) {
+        if asker.whole || asker.members.contains(&record.holder) && !record.claim {
             return Decision::Write;
         }
         let ttl = asker.ttl.max(Duration::from_millis(record.ttl_milliseconds));
@@ -111,31 +109,12 @@ impl Memory {
         Decision::Wait(left, message)
     }
 
-    fn decide_absent(&mut self, asker: &Asker, since: Instant, now: Instant) -> Decision {
-        if asker.whole {
-            return Decision::Write;
-        }
-        let left = asker.ttl.saturating_sub(now.since(since));
-        if left.is_zero() {
-            self.other = self.other.max(Some(since));
-            return Decision::Write;
-        }
-        let message = format!(
-            "there is no record; somebody may have deleted that of a holder, so it is made when \
-             none has been seen for {}, {} from now",
-            seconds(asker.ttl),
-            seconds(left)
-        );
-        Decision::Wait(left, message)
-    }
-
-    /// Since when this state of the store is known.
-    fn note(&mut self, record: Option<&Record>, now: Instant) -> Instant {
-        let sight = record.map_or(Sight::Absent, |record| Sight::Written(record.nonce.clone()));
+    /// Since when this record is known to stand.
+    fn note(&mut self, record: &Record, now: Instant) -> Instant {
         match &self.seen {
-            Some((before, since)) if *before == sight => *since,
+            Some((nonce, since)) if *nonce == record.nonce => *since,
             Some(_) | None => {
-                self.seen = Some((sight, now));
+                self.seen = Some((record.nonce.clone(), now));
                 now
             }
         }
@@ -143,7 +122,7 @@ impl Memory {
 
     /// A write of ours stands in the store.
     pub fn wrote(&mut self, record: &Record, now: Instant) {
-        self.note(Some(record), now);
+        self.note(record, now);
         self.held = self.held.take().max(Some(record.term.clone()));
     }
 
@@ -172,6 +151,10 @@ fn foreign(asker: &Asker, record: &Record) -> String {
 }
 
 fn taken(record: &Record) -> String {
+    if record.claim {
+        let (holder, term) = (&record.holder, &record.term);
+        return format!("there was no record, and {holder} claims the lease in term {term}");
+    }
     format!("{} holds the lease in term {}", record.holder, record.term)
 }
 

@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::credentials;
-use super::record::Record;
 use super::store::{Found, Store, StoreError, Version, Written};
 use super::web::{Trust, Web};
 use crate::api::kinds::EtcdLease;
@@ -85,7 +84,7 @@ impl Etcd {
     pub fn open(spec: &EtcdLease, key: &str, timeout: Duration) -> Result<Self, StoreError> {
         let identity = spec.cert_file.as_deref().zip(spec.key_file.as_deref());
         let web = Web::new(&Trust { ca_file: spec.ca_file.as_deref(), identity }, timeout)?;
-        let login = match &spec.credentials_file {
+        let login = match spec.credentials.as_ref().map(|credentials| &credentials.file) {
             None => None,
             Some(file) => {
                 let mut found = credentials::read(file)?;
@@ -202,7 +201,7 @@ impl Etcd {
 
     async fn written(
         &self,
-        record: &Record,
+        record: &[u8],
         over: Option<&Version>,
     ) -> Result<Written, StoreError> {
         let key = &self.key;
@@ -214,7 +213,7 @@ impl Etcd {
                 { "key": key, "target": "VALUE", "value": version.more },
             ]),
         };
-        let value = STANDARD.encode(record.encode());
+        let value = STANDARD.encode(record);
         let success = json!([{ "request_put": { "key": key, "value": value } }]);
         let body = json!({ "compare": compare, "success": success });
         let answer: TransactionAnswer = self.call("/v3/kv/txn", &body).await?;
@@ -235,7 +234,7 @@ impl Store for Etcd {
 
     fn write<'a>(
         &'a self,
-        record: &'a Record,
+        record: &'a [u8],
         over: Option<&'a Version>,
     ) -> BoxFuture<'a, Result<Written, StoreError>> {
         Box::pin(self.written(record, over))

@@ -132,7 +132,7 @@ impl KubernetesObject {
 
     async fn written(
         &self,
-        record: &Record,
+        record: &[u8],
         over: Option<&Version>,
     ) -> Result<Written, StoreError> {
         let object = self.object(record, over);
@@ -154,17 +154,23 @@ impl KubernetesObject {
         }
     }
 
-    fn object(&self, record: &Record, over: Option<&Version>) -> Value {
+    fn object(&self, record: &[u8], over: Option<&Version>) -> Value {
         let before: Value = over
             .and_then(|version| version.more.as_deref())
             .and_then(|more| serde_json::from_str(more).ok())
             .unwrap_or(Value::Null);
         let mut annotations: Map<String, Value> =
             before["annotations"].as_object().cloned().unwrap_or_default();
-        let text = String::from_utf8_lossy(&record.encode()).into_owned();
+        let text = String::from_utf8_lossy(record).into_owned();
         annotations.insert(ANNOTATION.to_owned(), text.into());
-        let holder = record.holder.as_str();
-        let moved = before["holder"] != holder;
+        // The fields repeat the record; what is none leaves them empty.
+        let record = Record::decode(record).ok();
+        let holder = record.as_ref().map(|record| record.holder.as_str());
+        let time = |time: fn(&Record) -> &String| {
+            record.as_ref().map_or(Value::Null, |record| micro_time(time(record)))
+        };
+        let seconds = record.as_ref().map(|record| record.ttl_milliseconds.div_ceil(1000).max(1));
+        let moved = before["holder"].as_str() != holder;
         let transitions = before["transitions"].as_i64().unwrap_or(0)
             + i64::from(moved && !before["holder"].is_null());
         let mut metadata = json!({
@@ -186,9 +192,9 @@ impl KubernetesObject {
             "metadata": metadata,
             "spec": {
                 "holderIdentity": holder,
-                "leaseDurationSeconds": record.ttl_milliseconds.div_ceil(1000).max(1),
-                "acquireTime": micro_time(&record.acquired),
-                "renewTime": micro_time(&record.written),
+                "leaseDurationSeconds": seconds,
+                "acquireTime": time(|record| &record.acquired),
+                "renewTime": time(|record| &record.written),
                 "leaseTransitions": transitions,
             },
         })
@@ -213,7 +219,7 @@ impl Store for KubernetesObject {
 
     fn write<'a>(
         &'a self,
-        record: &'a Record,
+        record: &'a [u8],
         over: Option<&'a Version>,
     ) -> BoxFuture<'a, Result<Written, StoreError>> {
         Box::pin(self.written(record, over))

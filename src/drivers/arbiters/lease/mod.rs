@@ -85,7 +85,7 @@ struct State {
     written: Option<(Record, Version)>,
     /// When the last question for a term was begun, and whether it was answered with `Held`.
     begun: Option<(Term, Instant, bool)>,
-    /// What the last record of another holder said.
+    /// What the last record said that was not ours, or of a higher term than we ask for.
     former: Option<Recorded>,
 }
 
@@ -193,6 +193,7 @@ impl Lease {
                         return self.settle(&*store, question, record, version).await;
                     }
                     Looked::Free(before) => before,
+                    Looked::Missing => return self.claim(&*store, question).await,
                     Looked::Answer(verdict, message) => {
                         return Ok(Tried::Answer(verdict, message));
                     }
@@ -201,7 +202,7 @@ impl Lease {
             let record = self.record(question, before.as_ref().map(|(record, _)| record))?;
             nonces.push(record.nonce.clone());
             let version = before.as_ref().map(|(_, version)| version);
-            match self.within(store.write(&record, version)).await {
+            match self.within(store.write(&record.encode(), version)).await {
                 Ok(Written::Done(version)) => {
                     return self.settle(&*store, question, record, version).await;
                 }
@@ -211,7 +212,7 @@ impl Lease {
                     Ok(Looked::Ours(record, version)) => {
                         return self.settle(&*store, question, record, version).await;
                     }
-                    Ok(Looked::Free(_)) | Err(_) => return Err(error),
+                    Ok(Looked::Free(_) | Looked::Missing) | Err(_) => return Err(error),
                     Ok(Looked::Answer(verdict, message)) => {
                         return Ok(Tried::Answer(verdict, message));
                     }
@@ -247,9 +248,12 @@ impl Lease {
                 }));
             }
             let decision = self.state(|state| {
+                let ours = |record: &Record| {
+                    record.holder == question.server && record.term <= question.engine.term
+                };
                 if let Some(record) = record
                     && record.cluster == question.cluster
-                    && record.holder != question.server
+                    && !ours(record)
                 {
                     let (term, revision) = (record.term.clone(), record.revision);
                     state.former = Some(Recorded { term, revision });
@@ -258,6 +262,7 @@ impl Lease {
             });
             match decision {
                 Decision::Write => return Ok(Looked::Free(found)),
+                Decision::Claim => return Ok(Looked::Missing),
                 Decision::Answer(verdict, message) => {
                     return Ok(Looked::Answer(verdict, message));
                 }
@@ -268,6 +273,19 @@ impl Lease {
                 }
             }
         }
+    }
+
+    /// Puts a claim in the place of the missing record. What became of it shows at the next look.
+    async fn claim(&self, store: &dyn Store, question: &Question) -> Result<Tried, StoreError> {
+        let mut claim = self.record(question, None)?;
+        claim.claim = true;
+        self.within(store.write(&claim.encode(), None)).await?;
+        let message = format!(
+            "there was no record; somebody may have deleted that of a holder, so the lease is \
+             taken when this server's claim has stood for {}",
+            seconds(self.pace.ttl)
+        );
+        Ok(Tried::Answer(Verdict::Lost, message))
     }
 
     fn asker<'a>(&self, question: &'a Question) -> Asker<'a> {
@@ -326,16 +344,16 @@ impl Lease {
         version: Version,
     ) -> Result<Proof, StoreError> {
         let other = self.record(question, Some(&record))?;
-        if self.within(store.write(&other, None)).await? != Written::Conflict {
+        if self.within(store.write(&other.encode(), None)).await? != Written::Conflict {
             return Ok(Proof::Accepts);
         }
         let next = self.record(question, Some(&record))?;
-        let newer = match self.within(store.write(&next, Some(&version))).await? {
+        let newer = match self.within(store.write(&next.encode(), Some(&version))).await? {
             Written::Done(newer) => newer,
             Written::Conflict => return Ok(Proof::Overtaken),
         };
         let other = self.record(question, Some(&record))?;
-        match self.within(store.write(&other, Some(&version))).await? {
+        match self.within(store.write(&other.encode(), Some(&version))).await? {
             Written::Conflict => Ok(Proof::Refuses(next, newer)),
             Written::Done(_) => Ok(Proof::Accepts),
         }
@@ -382,6 +400,8 @@ enum Looked {
     Ours(Record, Version),
     /// It may be written over.
     Free(Option<(Record, Version)>),
+    /// There is no record, and a server is missing that may hold the lease.
+    Missing,
     /// There is nothing to write.
     Answer(Verdict, String),
 }

@@ -20,7 +20,6 @@ use object_store::{
 };
 
 use super::credentials;
-use super::record::Record;
 use super::store::{Found, Store, StoreError, Version, Written};
 use super::web::{Trust, Web, WebError};
 use crate::api::kinds::{AzureBlobLease, GcsLease, S3Lease};
@@ -37,7 +36,7 @@ pub struct Object {
 /// Where files can't be read, or settings contradict each other.
 pub fn s3(spec: &S3Lease, key: &str, timeout: Duration) -> Result<Object, StoreError> {
     let connector = Connector::new(spec.ca_file.as_deref(), timeout)?;
-    let mut builder = match &spec.credentials_file {
+    let mut builder = match spec.credentials.as_ref().map(|credentials| &credentials.file) {
         None => AmazonS3Builder::from_env(),
         Some(file) => {
             let mut builder = AmazonS3Builder::new();
@@ -68,7 +67,7 @@ pub fn s3(spec: &S3Lease, key: &str, timeout: Duration) -> Result<Object, StoreE
 /// As [`s3`].
 pub fn azure(spec: &AzureBlobLease, key: &str, timeout: Duration) -> Result<Object, StoreError> {
     let connector = Connector::new(spec.ca_file.as_deref(), timeout)?;
-    let mut builder = match &spec.credentials_file {
+    let mut builder = match spec.credentials.as_ref().map(|credentials| &credentials.file) {
         None => MicrosoftAzureBuilder::from_env(),
         Some(file) => {
             let mut builder = MicrosoftAzureBuilder::new();
@@ -96,7 +95,7 @@ pub fn azure(spec: &AzureBlobLease, key: &str, timeout: Duration) -> Result<Obje
 /// As [`s3`].
 pub fn gcs(spec: &GcsLease, key: &str, timeout: Duration) -> Result<Object, StoreError> {
     let connector = Connector::new(spec.ca_file.as_deref(), timeout)?;
-    let mut builder = match &spec.credentials_file {
+    let mut builder = match spec.credentials.as_ref().map(|credentials| &credentials.file) {
         None => GoogleCloudStorageBuilder::from_env(),
         Some(file) => {
             credentials::secret(file)?;
@@ -110,7 +109,7 @@ pub fn gcs(spec: &GcsLease, key: &str, timeout: Duration) -> Result<Object, Stor
     if let Some(endpoint) = &spec.endpoint {
         builder = builder.with_base_url(endpoint);
         // Stand-ins ask for no token; Google's own address does.
-        if spec.credentials_file.is_none() {
+        if spec.credentials.is_none() {
             builder = builder.with_skip_signature(true);
         }
     }
@@ -161,7 +160,7 @@ impl Object {
 
     async fn written(
         &self,
-        record: &Record,
+        record: &[u8],
         over: Option<&Version>,
     ) -> Result<Written, StoreError> {
         use object_store::Error::{AlreadyExists, Precondition};
@@ -172,7 +171,7 @@ impl Object {
                 version: version.more.clone(),
             }),
         };
-        let payload = PutPayload::from(record.encode());
+        let payload = PutPayload::from(record.to_vec());
         match self.store.put_opts(&self.path, payload, PutOptions::from(mode)).await {
             Ok(done) => Ok(Written::Done(Version { tag: done.e_tag, more: done.version })),
             Err(AlreadyExists { .. } | Precondition { .. }) => Ok(Written::Conflict),
@@ -196,7 +195,7 @@ impl Store for Object {
 
     fn write<'a>(
         &'a self,
-        record: &'a Record,
+        record: &'a [u8],
         over: Option<&'a Version>,
     ) -> BoxFuture<'a, Result<Written, StoreError>> {
         Box::pin(self.written(record, over))

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-
 use super::Opener;
 use super::store::{Store, StoreError};
 use crate::api::kinds::{LeaseArbitration, LeaseStore};

@@ -35,6 +35,10 @@ pub struct Record {
     pub holder: ServerName,
     /// Its term.
     pub term: Term,
+    /// Nobody holds the lease: the record stands in the place of a missing one, so that whatever
+    /// happens from now on changes it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub claim: bool,
     /// Drawn anew for each write: equal records are the same write.
     pub nonce: String,
     /// How long others see the record unchanged before they may take it.
@@ -51,14 +55,19 @@ pub struct Record {
 /// Why some bytes are no record that could be judged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
+    /// Nothing but white space.
     #[error("the object is empty; delete it, and it is made anew")]
     Empty,
+    /// More than a record can have.
     #[error("the object has {0} bytes, and a lease record at most {LENGTH_MAX}: it is another's")]
     TooLong(usize),
+    /// Something else.
     #[error("the object is no lease record: it begins with {0}")]
     Strange(String),
+    /// A format of a later release.
     #[error("the record was written by a newer release (format {0}, known is {FORMAT}): update")]
     Newer(u32),
+    /// A record, but one that contradicts itself.
     #[error("the record is damaged: {0}")]
     Damaged(String),
 }
@@ -80,6 +89,7 @@ impl Record {
             cluster: cluster.to_owned(),
             holder: holder.clone(),
             term: term.clone(),
+            claim: false,
             nonce,
             ttl_milliseconds: 0,
             revision: Revision(0),
@@ -142,6 +152,11 @@ impl Record {
         }
         Ok(())
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The first characters, made harmless for a log.

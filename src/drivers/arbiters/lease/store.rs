@@ -2,8 +2,6 @@
 
 use futures_util::future::BoxFuture;
 
-use super::record::Record;
-
 /// Names one state of the record, as the store does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version {
@@ -85,10 +83,10 @@ pub trait Store: Send + Sync {
     /// Reads the record; none where the store says for certain that there is none.
     fn read(&self) -> BoxFuture<'_, Result<Option<Found>, StoreError>>;
 
-    /// Writes the record where it is still `over`, or still absent.
+    /// Writes a record where it is still `over`, or still absent.
     fn write<'a>(
         &'a self,
-        record: &'a Record,
+        record: &'a [u8],
         over: Option<&'a Version>,
     ) -> BoxFuture<'a, Result<Written, StoreError>>;
 

@@ -28,10 +28,13 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Why a request was not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
+    /// The request never left.
     #[error("failed to connect: {0}")]
     Connect(#[source] hyper_util::client::legacy::Error),
+    /// It may have had its effect.
     #[error("the connection ended: {0}")]
     Exchange(#[source] hyper_util::client::legacy::Error),
+    /// It was answered, but not to the end.
     #[error("the answer ended early, or has more than {BODY_MAX} bytes: {0}")]
     Body(String),
 }

@@ -56,7 +56,7 @@ impl Server {
 fn wait(decision: &Decision) -> Option<Duration> {
     match decision {
         Decision::Wait(left, _) => Some(*left),
-        Decision::Write | Decision::Answer(..) => None,
+        Decision::Write | Decision::Claim | Decision::Answer(..) => None,
     }
 }
 
@@ -129,22 +129,25 @@ fn a_term_once_held_is_only_renewed_and_never_taken_again() {
     // Deleted, then made by somebody who knew of no higher term.
     assert!(lost(&vm1.ask(5, Some(&record("vm2", 3, "c")), at(102))));
     assert!(lost(&vm1.ask(5, Some(&record("vm2", 3, "c")), at(200))));
-    assert!(lost(&vm1.ask(4, Some(&own), at(201))), "a question that came late");
+    assert!(lost(&vm1.ask(4, Some(&record("vm2", 3, "c")), at(201))), "a question come late");
     assert_eq!(vm1.ask(6, Some(&record("vm2", 3, "c")), at(202)), Decision::Write);
 }
 
 #[test]
-fn an_absent_record_counts_as_one_that_was_just_renewed() {
+fn a_missing_record_is_claimed_and_the_claim_must_stand() {
     let mut vm2 = Server::new("vm2");
-    assert_eq!(wait(&vm2.ask(2, None, at(0))), Some(TTL));
-    assert_eq!(vm2.ask(2, None, at(15)), Decision::Write);
-    assert_eq!(vm2.memory.handover(at(15)), Some(TTL));
-    let mut again = Server::new("vm2");
-    assert_eq!(wait(&again.ask(2, None, at(0))), Some(TTL));
-    assert_eq!(wait(&again.ask(2, Some(&record("vm1", 1, "a")), at(14))), Some(TTL));
-    assert_eq!(wait(&again.ask(2, None, at(16))), Some(TTL), "deleted anew");
-    let mut whole = Server { whole: true, ..Server::with("vm2", &["vm1", "vm2"]) };
-    assert_eq!(whole.ask(2, None, at(0)), Decision::Write);
+    assert_eq!(vm2.ask(2, None, at(0)), Decision::Claim);
+    assert_eq!(vm2.ask(2, None, at(1000)), Decision::Claim, "absence proves nothing");
+    let mut claim = record("vm2", 2, "a");
+    claim.claim = true;
+    assert_eq!(wait(&vm2.ask(2, Some(&claim), at(1001))), Some(TTL), "its own claim");
+    assert_eq!(vm2.ask(2, Some(&claim), at(1016)), Decision::Write);
+    assert_eq!(vm2.memory.handover(at(1016)), Some(TTL));
+    let mut vm1 = Server::new("vm1");
+    assert_eq!(wait(&vm1.ask(3, Some(&claim), at(0))), Some(TTL));
+    let mut whole = Server { whole: true, ..Server::with("vm1", &["vm1", "vm2"]) };
+    assert_eq!(whole.ask(3, Some(&claim), at(0)), Decision::Write);
+    assert_eq!(whole.ask(3, None, at(0)), Decision::Write);
     assert_eq!(whole.memory.handover(at(0)), None);
 }
 
@@ -223,12 +226,18 @@ fn no_short_history_gives_two_holders() {
             ttl: Duration::from_secs(2),
         };
         let now = at(world.now);
-        if world.memory[server].decide(&asker, world.record.as_ref(), now) != Decision::Write {
+        let decision = world.memory[server].decide(&asker, world.record.as_ref(), now);
+        if !matches!(decision, Decision::Write | Decision::Claim) {
             return;
         }
         world.writes += 1;
         let mut written = Record::new("c", &name, &term, world.writes.to_string());
         written.ttl_milliseconds = 2000;
+        if decision == Decision::Claim {
+            written.claim = true;
+            world.record = Some(written);
+            return;
+        }
         let taken = world.record.as_ref().is_none_or(|before| before.holder != name);
         world.memory[server].wrote(&written, now);
         world.record = Some(written);
