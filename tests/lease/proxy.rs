@@ -103,11 +103,7 @@ pub async fn start(store: SocketAddr, faults: Faults) -> SocketAddr {
     address
 }
 
-async fn relay(
-    mut client: TcpStream,
-    store: SocketAddr,
-    faults: &Faults,
-) -> std::io::Result<()> {
+async fn relay(mut client: TcpStream, store: SocketAddr, faults: &Faults) -> std::io::Result<()> {
     let Some(request) = message(&mut client).await? else { return Ok(()) };
     let text = String::from_utf8_lossy(&request).into_owned();
     let writes = text.starts_with("PUT ") || text.contains("/kv/txn") || is_creation(&text);

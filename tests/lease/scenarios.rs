@@ -88,7 +88,12 @@ fn both(server: &str, number: u64) -> Question {
 
 /// Asks until the answer is this one: a busy machine may miss a time-out in between. An answer that
 /// must never come fails at once.
-async fn until(lease: &Lease, question: &Question, wanted: Verdict, never: Verdict) -> ArbiterAnswer {
+async fn until(
+    lease: &Lease,
+    question: &Question,
+    wanted: Verdict,
+    never: Verdict,
+) -> ArbiterAnswer {
     for _ in 0..2000 {
         let answer = lease.ask(question).await;
         if answer.verdict == wanted {

@@ -41,8 +41,7 @@ pub fn read(file: &str) -> Result<BTreeMap<String, String>, StoreError> {
 /// # Errors
 /// Where it can't be read, or others may read it.
 pub fn secret(file: &str) -> Result<String, StoreError> {
-    let failed =
-        |error: std::io::Error| StoreError::new(format!("failed to read {file}: {error}"));
+    let failed = |error: std::io::Error| StoreError::new(format!("failed to read {file}: {error}"));
     let metadata = fs::metadata(file).map_err(failed)?;
     if metadata.permissions().mode() & 0o077 != 0 {
         let words = format!("{file} may be read by others: run `chmod 600 {file}`");

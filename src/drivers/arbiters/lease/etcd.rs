@@ -199,11 +199,7 @@ impl Etcd {
         Ok(Some(Found { bytes, version }))
     }
 
-    async fn written(
-        &self,
-        record: &[u8],
-        over: Option<&Version>,
-    ) -> Result<Written, StoreError> {
+    async fn written(&self, record: &[u8], over: Option<&Version>) -> Result<Written, StoreError> {
         let key = &self.key;
         // The value besides the revision: a member restored from a backup counts revisions again.
         let compare = match over {

@@ -130,11 +130,7 @@ impl KubernetesObject {
         Ok(Some(Found { bytes: text.as_bytes().to_vec(), version }))
     }
 
-    async fn written(
-        &self,
-        record: &[u8],
-        over: Option<&Version>,
-    ) -> Result<Written, StoreError> {
+    async fn written(&self, record: &[u8], over: Option<&Version>) -> Result<Written, StoreError> {
         let object = self.object(record, over);
         let (status, answer) = match over {
             None => self.call("POST", self.collection(), Some(&object)).await?,
@@ -145,9 +141,7 @@ impl KubernetesObject {
         };
         let reason = answer["reason"].as_str().unwrap_or_default();
         match (status, reason) {
-            (StatusCode::OK | StatusCode::CREATED, _) => {
-                Ok(Written::Done(self.version(&answer)?))
-            }
+            (StatusCode::OK | StatusCode::CREATED, _) => Ok(Written::Done(self.version(&answer)?)),
             (StatusCode::CONFLICT, "AlreadyExists" | "Conflict") => Ok(Written::Conflict),
             (StatusCode::NOT_FOUND, "NotFound") if over.is_some() => Ok(Written::Conflict),
             _ => Err(refused(status, &answer)),

@@ -41,7 +41,8 @@ pub mod web;
 const TRIES: usize = 3;
 
 /// Opens the store anew.
-pub type Opener = Arc<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Store>, StoreError>> + Send + Sync>;
+pub type Opener =
+    Arc<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Store>, StoreError>> + Send + Sync>;
 
 /// How often the store is asked. Requests cost money, and a store must not be worn out by a
 /// cluster whose heartbeats are quick.
@@ -153,8 +154,7 @@ impl Lease {
     /// Renewals, and questions that others' records answer, keep a distance; a new term does not.
     async fn wait_for_turn(&self, term: &Term) {
         let due = self.state(|state| {
-            let (_, begun, held) =
-                state.begun.as_ref().filter(|(asked, _, _)| asked == term)?;
+            let (_, begun, held) = state.begun.as_ref().filter(|(asked, _, _)| asked == term)?;
             let pace = if *held { self.pace.renewal } else { self.pace.again };
             Some(*begun + pace)
         });
@@ -384,10 +384,7 @@ impl Lease {
         Ok(store)
     }
 
-    async fn within<T>(
-        &self,
-        call: BoxFuture<'_, Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
+    async fn within<T>(&self, call: BoxFuture<'_, Result<T, StoreError>>) -> Result<T, StoreError> {
         let limit = self.pace.timeout;
         let late = |_| StoreError::new(format!("no answer within {}", seconds(limit)));
         timeout(limit, call).await.map_err(late)?

@@ -134,10 +134,7 @@ fn no_retries(timeout: Duration) -> RetryConfig {
 }
 
 impl Object {
-    fn new(
-        store: object_store::Result<impl ObjectStore>,
-        key: &str,
-    ) -> Result<Self, StoreError> {
+    fn new(store: object_store::Result<impl ObjectStore>, key: &str) -> Result<Self, StoreError> {
         let store = store.map_err(|error| StoreError::caused(&error))?;
         let path = Path::parse(key).map_err(|error| StoreError::caused(&error))?;
         Ok(Self { store: Arc::new(store), path })
@@ -152,17 +149,12 @@ impl Object {
             }
             Err(error) => return Err(StoreError::caused(&error)),
         };
-        let version =
-            Version { tag: answer.meta.e_tag.clone(), more: answer.meta.version.clone() };
+        let version = Version { tag: answer.meta.e_tag.clone(), more: answer.meta.version.clone() };
         let bytes = answer.bytes().await.map_err(|error| StoreError::caused(&error))?;
         Ok(Some(Found { bytes: bytes.to_vec(), version }))
     }
 
-    async fn written(
-        &self,
-        record: &[u8],
-        over: Option<&Version>,
-    ) -> Result<Written, StoreError> {
+    async fn written(&self, record: &[u8], over: Option<&Version>) -> Result<Written, StoreError> {
         use object_store::Error::{AlreadyExists, Precondition};
         let mode = match over {
             None => PutMode::Create,
