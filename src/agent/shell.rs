@@ -273,8 +273,8 @@ impl Shell {
                     return Err(ShellError::StateWriter);
                 }
             }
-            Effect::Send { to, to_boot, path, message } => {
-                self.send(&to, to_boot, path.as_ref(), message);
+            Effect::Send { to, to_boot, path, number, message } => {
+                self.send(to, to_boot, path.as_ref(), number, message);
             }
             Effect::Lease { until } => {
                 self.keeper.lease(until);

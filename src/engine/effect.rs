@@ -32,6 +32,8 @@ pub enum Effect {
         to_boot: Option<BootId>,
         /// The path.
         path: Option<PathName>,
+        /// See `Envelope::number`.
+        number: u64,
         /// The message.
         message: Message,
     },

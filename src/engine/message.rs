@@ -23,6 +23,9 @@ pub struct Envelope {
     pub to: ServerName,
     /// The run of the receiver's agent it is for; a later run drops it. Heartbeats name none.
     pub to_boot: Option<BootId>,
+    /// Counts what this run sent on every path at once, from 1; the copies of one message share
+    /// it. 0: there is one copy.
+    pub number: u64,
     /// What it says.
     pub message: Message,
 }

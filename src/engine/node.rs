@@ -74,6 +74,8 @@ pub struct Engine {
     retired: bool,
     /// A final action took this server out: it takes part no more in this run.
     out_of_service: bool,
+    /// Messages sent on every path so far.
+    sent: u64,
     /// Nothing is proposed before: the disk refused the last proposal's term.
     proposes_from: Instant,
     /// The arbiter asked is exclusive, whatever its type says.
@@ -143,6 +145,7 @@ impl Engine {
             keeper: None,
             retired: false,
             out_of_service: false,
+            sent: 0,
             proposes_from: now.instant,
             exclusive: false,
             recorded_term: None,
@@ -344,12 +347,14 @@ impl Engine {
     /// Sends to the run of the peer's agent that speaks now.
     fn send(&mut self, to: &ServerName, message: Message) {
         let to_boot = self.liveness.peer(to).and_then(|peer| peer.boot);
-        self.effects.push_back(Effect::Send { to: to.clone(), to_boot, path: None, message });
+        self.sent += 1;
+        let (to, number) = (to.clone(), self.sent);
+        self.effects.push_back(Effect::Send { to, to_boot, path: None, number, message });
     }
 
     fn send_on(&mut self, to: &ServerName, path: &PathName, message: Message) {
-        let path = Some(path.clone());
-        self.effects.push_back(Effect::Send { to: to.clone(), to_boot: None, path, message });
+        let (to, path) = (to.clone(), Some(path.clone()));
+        self.effects.push_back(Effect::Send { to, to_boot: None, path, number: 0, message });
     }
 
     fn persist(&mut self, record: Record, after: AfterPersist) {

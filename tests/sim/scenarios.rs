@@ -69,6 +69,24 @@ fn a_lost_leader_is_taken_over_after_the_wait_and_not_before() {
 }
 
 #[test]
+fn a_server_that_is_freed_by_time_is_not_said_to_be_freed_by_its_keeper() {
+    let mut world = quiet(3);
+    break_it(&mut world, Fault::AgentKill(0));
+    taken_over(&mut world, "node2", seconds(5));
+    assert!(last_freed(&world).contains("its keeper ended everything"));
+    mend(&mut world, Fault::AgentKill(0));
+    assert!(run_until(&mut world, LONG, |world| world.members().len() == 3));
+    break_it(&mut world, Fault::Crash(0));
+    run(&mut world, seconds(5));
+    assert!(last_freed(&world).contains("its time is over"), "{}", last_freed(&world));
+}
+
+fn last_freed(world: &Cluster) -> String {
+    let trace = world.trace().to_string();
+    trace.lines().rfind(|line| line.contains("ServerFree")).unwrap_or_default().to_owned()
+}
+
+#[test]
 fn a_lost_follower_moves_nothing_else() {
     let options = Options { profile: Profile::Mild, ..Options::quiet(3, ArbiterKind::Majority) };
     let mut world = online(options);

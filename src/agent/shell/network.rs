@@ -35,13 +35,15 @@ impl Shell {
 
     pub(super) fn send(
         &mut self,
-        to: &ServerName,
+        to: ServerName,
         to_boot: Option<BootId>,
         path: Option<&PathName>,
+        number: u64,
         message: Message,
     ) {
-        let envelope =
-            Envelope { from: self.me.clone(), boot: self.boot, to: to.clone(), to_boot, message };
+        let (from, boot) = (self.me.clone(), self.boot);
+        let envelope = Envelope { from, boot, to: to.clone(), to_boot, number, message };
+        let to = &to;
         let bytes = match frame::encode(&Frame::Engine(Box::new(envelope))) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -164,6 +166,7 @@ impl Shell {
                 boot,
                 to: to.clone(),
                 to_boot: None,
+                number: 0,
                 message: Message::Ended(Ended { boot }),
             };
             frame::encode(&Frame::Engine(Box::new(envelope))).unwrap_or_default()

@@ -76,16 +76,22 @@ pub enum Freedom {
 }
 
 impl Absent {
-    /// When it is certain that the server holds nothing.
+    /// Whether its keeper ended everything that it may have held.
     ///
     /// Its keeper's word counts only for the run that it names: every member's last support must
     /// have gone to that very run, or a later run might live on support that we don't know of.
     #[must_use]
-    pub fn freedom(&self, timing: &Timing) -> Freedom {
+    pub fn ended_for_certain(&self) -> bool {
         let covers = |boot: BootId| {
             self.supported.as_ref().is_some_and(|boots| boots.iter().all(|b| *b == boot))
         };
-        if self.ended.is_some_and(covers) {
+        self.ended.is_some_and(covers)
+    }
+
+    /// When it is certain that the server holds nothing.
+    #[must_use]
+    pub fn freedom(&self, timing: &Timing) -> Freedom {
+        if self.ended_for_certain() {
             return Freedom::Free;
         }
         match self.self_fence {

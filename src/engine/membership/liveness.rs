@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::super::ids::{BootId, IncarnationId, Revision, Term};
 use super::super::message::{Heartbeat, PathReport, SelfFence, ViewId};
 use super::super::time::{Instant, Now, WallTime};
+use super::copies::Copies;
 use crate::api::names::{PathName, ServerName};
 
 /// Older runs of a peer that are remembered, so that their late packets are known for what they
@@ -69,6 +70,7 @@ pub struct Peer {
     /// both directions.
     restarted: Option<Instant>,
     past: Vec<BootId>,
+    copies: Copies,
     paths: BTreeMap<PathName, Path>,
 }
 
@@ -147,6 +149,12 @@ impl Liveness {
         }
         self.settle(now, from, &mut changes);
         changes
+    }
+
+    /// Whether this is the first copy of a message that came on several paths; `on_packet` was
+    /// called for it.
+    pub fn is_first_copy(&mut self, from: &ServerName, number: u64) -> bool {
+        number == 0 || self.peers.get_mut(from).is_some_and(|peer| peer.copies.is_first(number))
     }
 
     /// A heartbeat came; `on_packet` was called for it.
@@ -333,6 +341,7 @@ impl Peer {
     }
 
     fn restart(&mut self, past: BootId) {
+        self.copies = Copies::default();
         self.past.push(past);
         if self.past.len() > PAST_BOOTS_MAX {
             self.past.remove(0);

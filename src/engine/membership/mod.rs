@@ -1,5 +1,6 @@
 //! Who lives, what was promised, who leads.
 
+pub mod copies;
 pub mod lead;
 pub mod liveness;
 pub mod proposal;

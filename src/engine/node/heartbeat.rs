@@ -36,7 +36,7 @@ impl Engine {
     }
 
     pub(super) fn on_received(&mut self, path: Option<&PathName>, envelope: Envelope) {
-        let Envelope { from, boot, to, to_boot, message } = envelope;
+        let Envelope { from, boot, to, to_boot, number, message } = envelope;
         let foreign = to != *self.me()
             || to_boot.is_some_and(|boot| boot != self.identity.boot)
             || !self.liveness.accepts(&from, boot);
@@ -49,6 +49,10 @@ impl Engine {
         }
         let changes = self.liveness.on_packet(self.now, &from, boot, path);
         self.on_liveness(changes);
+        // A large message comes over one stream, and may have been overtaken by many small ones.
+        if path.is_some() && !self.liveness.is_first_copy(&from, number) {
+            return;
+        }
         match message {
             Message::Heartbeat(heartbeat) => self.on_heartbeat(&from, &heartbeat),
             Message::PreVote(ask) => self.on_pre_vote(&from, &ask),

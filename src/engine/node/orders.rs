@@ -7,6 +7,7 @@ use super::{Engine, events::text};
 use crate::api::kinds::LastFailover;
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::ids::GrantId;
+use crate::engine::membership::lead::Absent;
 use crate::engine::message::{GroupPhase, Held, Order, OrderAction, OrderReason, Wants};
 use crate::engine::mutation::flawed;
 use crate::engine::placement::{
@@ -113,16 +114,14 @@ impl Engine {
 
     fn note_freed(&mut self, server: &ServerName) {
         let timing = self.timing();
-        let ended = self.liveness.peer(server).is_some_and(|peer| peer.ended.is_some());
+        let absent = self.leadership.as_ref().and_then(|it| it.lead.absent.get(server));
+        let ended = absent.is_some_and(Absent::ended_for_certain);
+        let since = absent.map(|absent| absent.since.0.to_string());
         let wait = text(timing.wait());
         let how = if ended { "its keeper ended everything" } else { "its time is over" };
         let lease = text(timing.lease);
         let fence = text(timing.self_fence);
         let name = server.as_str();
-        let since = self
-            .leadership
-            .as_ref()
-            .and_then(|leadership| Some(leadership.lead.absent.get(server)?.since.0.to_string()));
         let parameters = [
             ("server", name),
             ("how", how),

@@ -81,12 +81,12 @@ impl<N: Node> World<N> {
                 let done = self.machines[server].disk.submit(self.now + delay, id, record);
                 self.at(done, Happening::Disk { server, boot });
             }
-            Effect::Send { to, to_boot, path, message } => {
+            Effect::Send { to, to_boot, path, number, message } => {
                 let Some(receiver) = self.names.iter().position(|name| *name == to) else {
                     return Ok(());
                 };
                 let from = self.names[server].clone();
-                let envelope = Envelope { from, boot, to, to_boot, message };
+                let envelope = Envelope { from, boot, to, to_boot, number, message };
                 self.send(server, receiver, path.as_ref(), envelope);
             }
             Effect::Lease { until } => self.lease(server, until),
@@ -289,8 +289,10 @@ impl<N: Node> World<N> {
             for to in (0..self.names.len()).filter(|to| *to != server) {
                 let message = Message::Ended(crate::engine::message::Ended { boot });
                 let receiver = self.names[to].clone();
+                let from = from.clone();
+                let to_boot = None;
                 let envelope =
-                    Envelope { from: from.clone(), boot, to: receiver, to_boot: None, message };
+                    Envelope { from, boot, to: receiver, to_boot, number: 0, message };
                 self.send(server, to, None, envelope);
             }
         }

@@ -225,6 +225,7 @@ fn a_farewell_is_heard_once_and_only_from_the_present_run() {
             boot: BootId(5),
             to: to.clone(),
             to_boot: None,
+            number: 0,
             message: Message::Ended(Ended { boot: BootId(5) }),
         })))
         .unwrap()
