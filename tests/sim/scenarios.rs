@@ -172,6 +172,29 @@ fn a_planned_move_stops_there_and_starts_here() {
 }
 
 #[test]
+fn agents_replaced_one_after_another_move_nothing() {
+    for apart in (10..300).step_by(10) {
+        let options =
+            Options { profile: Profile::Mild, ..Options::quiet(4, ArbiterKind::Majority) };
+        let mut world = online(options);
+        let leader = world.leader().expect("a leader");
+        let request = world.request(leader, OperationType::MoveGroup, Some("g1"), Some("node2"));
+        request.unwrap_or_else(|violation| panic!("{violation}"));
+        taken_over(&mut world, "node2", seconds(5));
+        // They are heard again in both directions at different moments: the first one must not
+        // lead to a view without the second.
+        for server in [2, 1] {
+            break_it(&mut world, Fault::Replace(server));
+            mend(&mut world, Fault::Replace(server));
+            run(&mut world, Duration::from_millis(apart));
+        }
+        run(&mut world, seconds(10));
+        assert_eq!(world.active_on("g1"), ["node2"], "{apart} ms apart\n{}", world.trace());
+        assert_eq!(world.seen().expect("a leader").out, Vec::new(), "{apart} ms apart");
+    }
+}
+
+#[test]
 fn a_resource_that_does_not_start_is_tried_elsewhere() {
     let mut world = quiet(3);
     let resource = || "g1-r2".into();

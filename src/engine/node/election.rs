@@ -53,7 +53,12 @@ impl Engine {
         }
         let members = self.live_members();
         if let Some(leadership) = &self.leadership {
-            if self.lease_live() && self.view_is_outdated(&leadership.lead.members, &members) {
+            let present = &leadership.lead.members;
+            // Its new run is about to be heard: a view without it would take it for failed.
+            let awaited =
+                |name: &ServerName| !members.contains_key(name) && self.liveness.restarting(name);
+            let settled = !present.keys().any(awaited);
+            if self.lease_live() && settled && self.view_is_outdated(present, &members) {
                 self.propose(members);
             }
             return;

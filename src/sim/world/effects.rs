@@ -291,8 +291,7 @@ impl<N: Node> World<N> {
                 let receiver = self.names[to].clone();
                 let from = from.clone();
                 let to_boot = None;
-                let envelope =
-                    Envelope { from, boot, to: receiver, to_boot, number: 0, message };
+                let envelope = Envelope { from, boot, to: receiver, to_boot, number: 0, message };
                 self.send(server, to, None, envelope);
             }
         }

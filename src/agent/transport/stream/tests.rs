@@ -50,7 +50,7 @@ fn large_frame() -> Frame {
         boot: BootId(1),
         to: "b".into(),
         to_boot: None,
-            number: 0,
+        number: 0,
         message: Message::StoreSnapshot(StoreSnapshot { term, revision, objects }),
     }))
 }
