@@ -64,6 +64,7 @@ fn cluster() -> ClusterModel {
         arbiter_budget: Duration::ZERO,
         witnesses: Default::default(),
         on_partition: PartitionAction::StopGroups,
+        watchdog: Default::default(),
         wait_for_servers: Duration::from_secs(300),
         return_policy: ReturnPolicy::Manual,
         final_actions_max: 3,

@@ -89,6 +89,10 @@ pub struct AgentConfig {
     /// What may end this machine.
     #[serde(default)]
     pub power: PowerMode,
+    /// The watchdog device of this machine; by default `/dev/watchdog`. Opened only with
+    /// `power: Real`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watchdog: Option<PathBuf>,
     /// The keeper's socket; by default `run/stead/keeper.sock` under the root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeper: Option<PathBuf>,

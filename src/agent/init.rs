@@ -340,6 +340,7 @@ fn agent_config(plan: &Plan, name: &str) -> Result<AgentConfig, InitError> {
         listen,
         peers,
         power: plan.power,
+        watchdog: None,
         keeper: None,
     })
 }

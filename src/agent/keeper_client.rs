@@ -23,7 +23,8 @@ use crate::engine::time::Instant;
 use crate::keeper::addresses;
 use crate::keeper::protocol::{
     self, Address, Answer, Call, Containment, Datagram, Event, Exit, Fault, Hello, PortReport,
-    ProcessReport, Reply, Request, Spawn, Spawned, Target, WaitFor, Welcome,
+    ProcessReport, Reply, Request, Spawn, Spawned, Target, WaitFor, WatchdogOrder, WatchdogReport,
+    Welcome,
 };
 
 /// Just above all that is not in real time: a service's end is heard of on a busy machine too.
@@ -122,6 +123,19 @@ impl Inner {
     fn link(&self) -> MutexGuard<'_, Link> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Kills every service in the keeper's cgroup. Where it has none this can't be done.
+    fn end_services(&self) {
+        let link = self.link();
+        let Containment::Cgroup { path } = &link.welcome.containment else { return };
+        let path = path.join("services/cgroup.kill");
+        drop(link);
+        if let Err(error) = fs::write(&path, "1")
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            warn!(%error, "failed to end the services beside the keeper");
+        }
+    }
 }
 
 impl Drop for Inner {
@@ -184,6 +198,29 @@ impl KeeperClient {
     /// waits for no answer; a keeper that is away holds no services.
     pub fn lease(&self, until: Option<Instant>) {
         self.tell(Request::Lease { until: until.map(|instant| instant.0) });
+        if until.is_none() {
+            // A keeper that hangs can't.
+            self.inner.end_services();
+        }
+    }
+
+    /// Arms the machine's watchdog, or changes its time-out.
+    ///
+    /// # Errors
+    /// Where the keeper is lost, or the device is missing, in use, or does not take the time-out.
+    pub async fn arm_watchdog(&self, order: WatchdogOrder) -> Result<WatchdogReport, KeeperError> {
+        let Reply::Watchdog(report) = self.ask(Request::Watchdog(Some(order))).await? else {
+            return Err(KeeperError::Nonsense);
+        };
+        Ok(report)
+    }
+
+    /// Stops the machine's watchdog.
+    ///
+    /// # Errors
+    /// Where the keeper is lost.
+    pub async fn stop_watchdog(&self) -> Result<(), KeeperError> {
+        self.done(Request::Watchdog(None)).await
     }
 
     /// Gives the keeper the packets to send once this agent is dead and everything has ended;

@@ -19,7 +19,7 @@ use super::init::read_bootstrap;
 use super::keeper_client::{KeeperClient, KeeperError, KeeperEvent};
 use super::lock::{AgentLock, LockError};
 use super::pki::{Certificate, PkiError, Tls};
-use super::process::sys::run_in_real_time;
+use super::process::sys::{give_back_memory, limit_heaps, run_in_real_time};
 use super::publish::EngineWriter;
 use super::shell::{Shell, ShellError};
 use super::state::writer::StateWriter;
@@ -35,10 +35,10 @@ use crate::drivers::Host;
 use crate::engine::Engine;
 use crate::engine::durable::Identity;
 use crate::engine::ids::BootId;
-use crate::engine::input::Input;
+use crate::engine::input::{GuardNews, Input};
 use crate::engine::model::CompileError;
 use crate::engine::time::Instant;
-use crate::keeper::protocol::{Event, Hello, VERSION};
+use crate::keeper::protocol::{Event, Hello, Successor, VERSION, Welcome};
 use crate::server::apiserver::{ApiOptions, ApiServer, ApiTls, ListenError, Storage};
 
 /// Threads that run drivers, streams and the API: they wait nearly all of the time.
@@ -51,6 +51,8 @@ const ENGINE_PRIORITY: i32 = 10;
 const KEEPER_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two tries to reach it.
 const KEEPER_RETRY: Duration = Duration::from_millis(100);
+/// After this long everything that only the start needs has been done.
+const STARTED: Duration = Duration::from_secs(10);
 /// How long ending in good order may take.
 const RETIREMENT_MAX: Duration = Duration::from_secs(5);
 
@@ -117,6 +119,7 @@ pub enum AgentError {
 /// # Errors
 /// Why it could not start, or had to end.
 pub fn run(options: &AgentOptions) -> Result<(), AgentError> {
+    limit_heaps();
     let layout = Layout::new(&options.root, options.config.as_deref());
     let config = AgentConfig::read(&layout)?;
     let lock = AgentLock::take(&layout.lock())?;
@@ -154,6 +157,12 @@ fn run_with(
             let _ = ended.send(result);
         })
         .map_err(system("start the engine's thread"))?;
+    runtime.spawn(async {
+        tokio::time::sleep(STARTED).await;
+        if let Err(error) = give_back_memory() {
+            tracing::debug!(%error, "the agent holds more memory than it needs");
+        }
+    });
     let result = runtime.block_on(signals.serve(layout, &inbox, &api_tls, end));
     match result {
         Some(Ok(Ok(()))) => {
@@ -267,6 +276,7 @@ fn prepare(
     let keeper = connect_keeper(options, &config, boot, runtime)?;
     let (host, lease) = host(options, &config, &me, &keeper, &inbox, runtime);
     watch_keeper(&keeper, &inbox, runtime);
+    inbox.input(successor(keeper.welcome()));
     let engine = start_engine(&me, boot, loaded.incarnation, loaded.durable)?;
     let writer = start_writer(file, &inbox)?;
     let handle = runtime.handle().clone();
@@ -431,10 +441,22 @@ fn watch_keeper(keeper: &KeeperClient, inbox: &Inbox, runtime: &Runtime) {
     });
 }
 
+/// What ends the services where the keeper can't, for the engine.
+fn successor(welcome: Welcome) -> Input {
+    Input::Guard(match welcome.successor {
+        Successor::Unit => GuardNews::SuccessorUnit,
+        Successor::Agent => GuardNews::SuccessorAgent,
+        Successor::Nothing { reason } => GuardNews::SuccessorNone { reason },
+    })
+}
+
 fn on_keeper_event(inbox: &Inbox, event: KeeperEvent) {
     match event {
         KeeperEvent::Lost => inbox.input(Input::Keeper { present: false }),
-        KeeperEvent::Connected(_) => inbox.input(Input::Keeper { present: true }),
+        KeeperEvent::Connected(welcome) => {
+            inbox.input(Input::Keeper { present: true });
+            inbox.input(successor(welcome));
+        }
         KeeperEvent::Refused(fault) => tracing::error!(%fault, "the keeper refuses this agent"),
         KeeperEvent::Keeper(Event::PortDied { name, message }) => {
             inbox.input(Input::ResourceFailed { resource: name.as_str().into(), message });
@@ -446,6 +468,9 @@ fn on_keeper_event(inbox: &Inbox, event: KeeperEvent) {
         KeeperEvent::Keeper(Event::Terminating) => {
             tracing::warn!("the keeper was told to end; the agent ends with it");
             inbox.tell(Told::Retire);
+        }
+        KeeperEvent::Keeper(Event::WatchdogFailed) => {
+            inbox.input(Input::Guard(GuardNews::WatchdogFailed));
         }
         // Whoever waits for a process is told by its own request.
         KeeperEvent::Keeper(Event::Exited { .. } | Event::Emptied { .. }) => {}

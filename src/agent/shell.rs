@@ -36,14 +36,16 @@ use crate::engine::ids::{ActionId, BootId, Revision};
 use crate::engine::input::{ArbiterAnswer, Input, Verdict};
 use crate::engine::model::Objects;
 use crate::engine::time::{Instant, Now};
+use crate::keeper::watchdog::default_device;
 use crate::server::apiserver::Storage;
 
 mod network;
 
 /// Between two publications while something happens.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
-/// Between two publications while nothing but heartbeats happens.
-const IDLE_PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two publications while nothing but heartbeats happens: they bring new measurements, no
+/// new state. Each costs as much as two hundred packets.
+const IDLE_PUBLISH_INTERVAL: Duration = Duration::from_secs(5);
 /// Entries taken from the queue before sockets get their turn.
 const TOLD_MAX: usize = 256;
 
@@ -111,12 +113,21 @@ struct Running {
     writes: BTreeMap<ActionId, oneshot::Sender<Result<Revision, WriteError>>>,
     next_write: u64,
     published: Option<Instant>,
+    /// What the timer is set to.
+    timer: Option<Instant>,
     changed: bool,
     /// What each peer last reported, without measurements.
     gists: BTreeMap<ServerName, u64>,
     refusals_logged: Option<Instant>,
     refusals: u64,
     retired: bool,
+}
+
+/// What one wait brought.
+struct Ready {
+    /// In the order of [`Sockets::iter`].
+    sockets: Vec<bool>,
+    queue: bool,
 }
 
 impl Shell {
@@ -136,6 +147,7 @@ impl Shell {
             writes: BTreeMap::new(),
             next_write: 0,
             published: None,
+            timer: None,
             changed: true,
             gists: BTreeMap::new(),
             refusals_logged: None,
@@ -145,23 +157,30 @@ impl Shell {
         self.adopt_cluster(&mut running)?;
         let present = self.keeper.is_present();
         self.step(&mut running, Input::Keeper { present })?;
+        let mut ready = Ready { sockets: vec![true; self.sockets.iter().count()], queue: true };
         while !running.retired {
-            self.read_sockets(&mut running)?;
-            self.read_queue(&mut running)?;
+            self.read_sockets(&mut running, &ready.sockets)?;
+            if ready.queue {
+                self.read_queue(&mut running)?;
+            }
             let now = clock::boot_time()?;
             if self.engine.poll_timeout().is_some_and(|due| due <= now) {
                 self.step(&mut running, Input::Timer)?;
             }
             self.publish_when_due(&mut running)?;
-            self.wait(&running, &timer)?;
+            ready = self.wait(&mut running, &timer)?;
         }
         self.publish(&mut running)?;
         Ok(())
     }
 
-    fn wait(&self, running: &Running, timer: &TimerFd) -> Result<(), ShellError> {
+    fn wait(&self, running: &mut Running, timer: &TimerFd) -> Result<Ready, ShellError> {
         let due = [self.engine.poll_timeout(), Some(publication_due(running))];
-        if let Some(due) = due.into_iter().flatten().min() {
+        // One that has passed stays readable, which is right: it is for something that is due.
+        if let Some(due) = due.into_iter().flatten().min()
+            && running.timer != Some(due)
+        {
+            running.timer = Some(due);
             // Zero would disarm it.
             let due = TimeSpec::from_duration(Duration::from_nanos(due.0.max(1)));
             timer.set(Expiration::OneShot(due), TimerSetTimeFlags::TFD_TIMER_ABSTIME)?;
@@ -171,9 +190,12 @@ impl Shell {
         waiting.push(readable(self.outbox.wake().as_fd()));
         waiting.push(readable(timer.as_fd()));
         match poll(&mut waiting, PollTimeout::NONE) {
-            Ok(_) | Err(nix::Error::EINTR) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(_) | Err(nix::Error::EINTR) => {}
+            Err(error) => return Err(error.into()),
         }
+        let mut ready = waiting.iter().map(|one| one.any().unwrap_or(true));
+        let sockets = ready.by_ref().take(self.sockets.iter().count()).collect();
+        Ok(Ready { sockets, queue: ready.next().unwrap_or(true) })
     }
 
     fn read_queue(&mut self, running: &mut Running) -> Result<(), ShellError> {
@@ -241,6 +263,7 @@ impl Shell {
             | Input::Persisted { .. }
             | Input::ResourceFailed { .. }
             | Input::Keeper { .. }
+            | Input::Guard(_)
             | Input::ServicesEnded
             | Input::Write { .. }
             | Input::Retire => {}
@@ -297,6 +320,7 @@ impl Shell {
             }
             Effect::Cancel { id } => self.work.cancel(id),
             Effect::Power { action } => self.end_machine(action),
+            Effect::Watchdog { seconds } => self.set_watchdog(seconds),
             Effect::Event(event) => {
                 running.changed = true;
                 self.on_event(event);
@@ -310,6 +334,11 @@ impl Shell {
             }
         }
         Ok(())
+    }
+
+    fn set_watchdog(&self, seconds: Option<u32>) {
+        let device = self.configured.watchdog.clone().unwrap_or_else(default_device);
+        self.work.watchdog(self.power, device, seconds);
     }
 
     fn end_machine(&self, action: PowerAction) {

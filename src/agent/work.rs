@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use super::config::PowerMode;
 use super::keeper_client::KeeperEvent;
 use crate::api::kinds::{ClusterSpec, MonitorSpec, ResourceSpec};
 use crate::api::names::MonitorName;
@@ -20,7 +22,10 @@ use crate::drivers::arbiters::Arbiters;
 use crate::drivers::{Host, monitors, process, resources};
 use crate::engine::effect::{ArbiterQuestion, ResourceAction, ResourceContext};
 use crate::engine::ids::ActionId;
-use crate::engine::input::{ArbiterAnswer, CheckResult, Input, Outcome, Verdict};
+use crate::engine::input::{
+    ArbiterAnswer, CheckResult, GuardNews, Input, Outcome, Verdict, WatchdogArmed,
+};
+use crate::keeper::protocol::{WatchdogOrder, WatchdogReport};
 
 /// The longest that any arbiter may take, whatever its own settings say.
 const VERDICT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -130,6 +135,24 @@ impl Work {
         self.spawn(id, work, answer, || None);
     }
 
+    /// Has the keeper arm the machine's watchdog, or stop it: where the machine may be ended at all.
+    pub fn watchdog(&self, power: PowerMode, device: PathBuf, seconds: Option<u32>) {
+        let (keeper, answer) = (self.host.keeper.clone(), self.answer.clone());
+        self.runtime.spawn(async move {
+            let result = match seconds {
+                None => keeper.stop_watchdog().await.map(|()| None).map_err(|e| e.to_string()),
+                Some(_) if power != PowerMode::Real => {
+                    Err(format!("power is {power:?} in agent.yaml: no device is opened"))
+                }
+                Some(seconds) => {
+                    let order = WatchdogOrder { device, seconds };
+                    keeper.arm_watchdog(order).await.map(armed).map_err(|e| e.to_string())
+                }
+            };
+            answer(Input::Guard(GuardNews::Watchdog(result)));
+        });
+    }
+
     /// Ends a piece of work; it does not answer any more, or has already.
     pub fn cancel(&mut self, id: ActionId) {
         if let Some(running) = self.running.remove(&id) {
@@ -156,6 +179,11 @@ impl Work {
         });
         self.running.insert(id, task.abort_handle());
     }
+}
+
+fn armed(report: WatchdogReport) -> Option<WatchdogArmed> {
+    let WatchdogReport { device, identity, seconds } = report;
+    Some(WatchdogArmed { device: device.display().to_string(), identity, seconds })
 }
 
 /// Runs a driver. A keeper that is lost is back a moment later and holds nothing then: stopping and

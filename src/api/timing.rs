@@ -15,6 +15,13 @@ pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 /// The keeper's kill time: how long after the lease's end its services may still live.
 pub const KEEPER_KILL: Duration = Duration::from_millis(150);
 
+/// `selfFence` with a watchdog device of this time-out: one time-out from the last look at the lease
+/// until the device bites, and that look may itself be one time-out late.
+#[must_use]
+pub fn watchdog_self_fence(lease: Duration, seconds: u32) -> Duration {
+    lease + 2 * Duration::from_secs(seconds.into())
+}
+
 /// All protocol times of a cluster, derived from the heartbeat time-out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timing {

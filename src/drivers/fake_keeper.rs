@@ -96,6 +96,7 @@ fn answer(
                 version: VERSION,
                 pid: std::process::id(),
                 containment: Containment::ProcessGroups { reason: "a test".into() },
+                successor: Default::default(),
                 all_ended: true,
             }));
         }
@@ -131,6 +132,7 @@ fn answer(
         | Request::Forget { .. }
         | Request::Remember { .. }
         | Request::Recall { .. }
+        | Request::Watchdog(_)
         | Request::Retire) => panic!("no driver of these asks for {other:?}"),
     }
     Ok(Reply::Done)

@@ -88,6 +88,12 @@ pub enum Effect {
         /// The effect's id.
         id: ActionId,
     },
+    /// Have the keeper arm the machine's watchdog with this time-out, or change it; none: stop it.
+    /// Answered by `Input::Guard`.
+    Watchdog {
+        /// Whole seconds.
+        seconds: Option<u32>,
+    },
     /// End this machine, or this agent's part in the cluster.
     Power {
         /// How.

@@ -68,6 +68,8 @@ pub enum Input {
         /// Whether it does.
         present: bool,
     },
+    /// What ends the services where agent and keeper can't.
+    Guard(GuardNews),
     /// The keeper has ended every service: the lease that it held had passed.
     ServicesEnded,
     /// Somebody wants the store changed.
@@ -165,4 +167,33 @@ pub enum CheckResult {
     TimedOut,
     /// The check itself could not be made.
     Unknown,
+}
+
+/// What the keeper says about what ends the services where it can't itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GuardNews {
+    /// The service manager watches the keeper, and kills all in its unit when it hangs.
+    SuccessorUnit,
+    /// The agent ends what a lost keeper left.
+    SuccessorAgent,
+    /// Nothing.
+    SuccessorNone {
+        /// Why.
+        reason: String,
+    },
+    /// The answer to `Effect::Watchdog`: the device that is armed, none, or why not as asked.
+    Watchdog(Result<Option<WatchdogArmed>, String>),
+    /// The device can't be petted any more.
+    WatchdogFailed,
+}
+
+/// A watchdog that is armed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchdogArmed {
+    /// Its device.
+    pub device: String,
+    /// What it calls itself.
+    pub identity: String,
+    /// Its time-out, in whole seconds.
+    pub seconds: u32,
 }

@@ -86,6 +86,8 @@ pub struct Heartbeat {
     pub revision: Revision,
     /// The longest its services can outlive its lease's start.
     pub self_fence: SelfFence,
+    /// What it has on disk of the receiver's.
+    pub your_self_fence: Option<SelfFence>,
     /// Its wall clock, shown only.
     pub wall: WallTime,
     /// Release of its agent.
@@ -365,6 +367,28 @@ pub struct Report {
     pub paths: Vec<PathReport>,
     /// Whether its keeper answers.
     pub keeper: bool,
+    /// What ends its services when its agent can't.
+    pub guard: Guard,
+}
+
+/// What ends a server's services when its agent can't, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guard {
+    /// `Watchdog`, `Keeper` or `None`.
+    pub by: String,
+    /// Why, in words.
+    pub why: String,
+    /// The watchdog, or why there is none.
+    pub watchdog: String,
+    /// The longest its services can outlive its lease's start.
+    pub self_fence: SelfFence,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        let text = || "unknown".to_owned();
+        Self { by: text(), why: String::new(), watchdog: text(), self_fence: SelfFence::None }
+    }
 }
 
 /// A resource on a member.

@@ -10,6 +10,7 @@ use super::ids::Revision;
 use crate::api::arbitration::Safety;
 use crate::api::kinds::{
     ApplyChanges, Automation, MonitorSpec, PartitionAction, ResourceSpec, ReturnPolicy,
+    WatchdogMode,
 };
 use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerName};
 use crate::api::timing::Timing;
@@ -80,6 +81,8 @@ pub struct ClusterModel {
     pub witnesses: BTreeSet<ServerName>,
     /// What a server does without authority.
     pub on_partition: PartitionAction,
+    /// The machine's watchdog.
+    pub watchdog: WatchdogPlan,
     /// How long a starting cluster waits for all servers.
     pub wait_for_servers: Duration,
     /// Whether a failed server takes part again by itself.
@@ -94,6 +97,15 @@ pub struct ClusterModel {
     pub failover_window: Duration,
     /// `metadata.generation`.
     pub generation: i64,
+}
+
+/// How the machine's watchdog is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchdogPlan {
+    /// Whether.
+    pub mode: WatchdogMode,
+    /// Its time-out, in whole seconds.
+    pub seconds: u32,
 }
 
 /// Who says which part of a divided cluster goes on.

@@ -7,6 +7,7 @@
 mod election;
 mod events;
 mod following;
+mod guarding;
 mod heartbeat;
 mod installing;
 mod leading;
@@ -23,23 +24,23 @@ use std::sync::Arc;
 use super::durable::{Durable, Identity};
 use super::effect::{Effect, Record, WriteError};
 use super::group::Groups;
-use super::ids::{ActionId, ActionIds, GrantId, Term};
+use super::ids::{ActionId, ActionIds, BootId, GrantId, Term};
 use super::input::Input;
 use super::membership::liveness::Liveness;
 use super::membership::proposal::{PreVoteRound, Proposal};
 use super::membership::support::Support;
 use super::membership::view::{Lease, View};
-use super::message::{Message, SelfFence};
+use super::message::Message;
 use super::model::{Arbiter, CompileError, Model, compile};
 use super::mutation::{Flaw, flawed};
 use super::observe::Since;
 use super::recovery::Monitors;
 use super::time::{Instant, Now};
-use crate::api::kinds::PartitionAction;
 use crate::api::names::{GroupName, PathName, ServerName};
 use crate::api::timing::Timing;
 
 use events::Chronicle;
+use guarding::Guarding;
 use leading::Leadership;
 use operating::Intents;
 use storing::Store;
@@ -63,6 +64,8 @@ pub struct Engine {
     lease: Lease,
     /// When the last renewal was accepted.
     renewed: Option<Instant>,
+    /// The last renewal answered: from which run, and its stamp.
+    answered: Option<(BootId, Instant)>,
     pre_vote: Option<PreVoteRound>,
     pre_vote_rounds: u64,
     proposal: Option<Proposal>,
@@ -71,6 +74,7 @@ pub struct Engine {
     groups: Groups,
     monitors: Monitors,
     keeper: Option<bool>,
+    guarding: Guarding,
     retired: bool,
     /// A final action took this server out: it takes part no more in this run.
     out_of_service: bool,
@@ -135,6 +139,7 @@ impl Engine {
             view: None,
             lease: Lease::default(),
             renewed: None,
+            answered: None,
             pre_vote: None,
             pre_vote_rounds: 0,
             proposal: None,
@@ -143,6 +148,7 @@ impl Engine {
             groups: Groups::new(identity.server.clone(), ActionIds::strided(1, GIVERS)),
             monitors: Monitors::new(identity.server.clone(), ActionIds::strided(2, GIVERS)),
             keeper: None,
+            guarding: Guarding::default(),
             retired: false,
             out_of_service: false,
             sent: 0,
@@ -229,6 +235,7 @@ impl Engine {
                 self.monitors.on_script_done(self.now, id, exit_code);
             }
             Input::Keeper { present } => self.on_keeper(present),
+            Input::Guard(news) => self.on_guard(news),
             Input::ServicesEnded => self.groups.probe_all(self.now),
             Input::Write { id, after, changes } => self.on_write(id, after, changes),
             Input::Retire => self.retired = true,
@@ -313,6 +320,7 @@ impl Engine {
         self.consider_view();
         self.lead_on();
         self.run_on();
+        self.consider_watchdog();
     }
 
     fn tick(&mut self) {
@@ -331,17 +339,6 @@ impl Engine {
 
     fn lease_live(&self) -> bool {
         self.lease.live(self.now.instant, self.timing().lease)
-    }
-
-    fn self_fence(&self) -> SelfFence {
-        if self.model.cluster.on_partition == PartitionAction::Nothing {
-            return SelfFence::None;
-        }
-        // Before a keeper was met nothing can have been started.
-        match self.keeper {
-            None | Some(true) => SelfFence::Within(self.timing().self_fence),
-            Some(false) => SelfFence::None,
-        }
     }
 
     /// Sends to the run of the peer's agent that speaks now.

@@ -5,7 +5,7 @@
 //! keeper before it serves anybody.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -17,7 +17,7 @@ use nix::sys::socket::{
     setsockopt, socket,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::protocol::Address;
 
@@ -45,7 +45,7 @@ pub fn save(list: &Path, addresses: &BTreeSet<Address>) -> io::Result<()> {
 /// Removes what a keeper that was killed left. One that ended in good order left a list of
 /// addresses that are gone.
 pub fn clear(list: &Path) {
-    let addresses: BTreeSet<Address> = match fs::read(list) {
+    let mut addresses: BTreeSet<Address> = match fs::read(list) {
         Ok(bytes) => postcard::from_bytes(&bytes).unwrap_or_else(|error| {
             warn!(list = %list.display(), %error, "the list of floating addresses is damaged");
             BTreeSet::new()
@@ -56,19 +56,21 @@ pub fn clear(list: &Path) {
             return;
         }
     };
-    remove_all(&addresses);
+    remove_all(&mut addresses);
     if let Err(error) = fs::remove_file(list) {
         warn!(list = %list.display(), %error, "failed to remove the list of floating addresses");
     }
 }
 
-/// Removes all of them; what the kernel refuses is said.
-pub fn remove_all(addresses: &BTreeSet<Address>) {
-    for address in addresses {
-        if let Err(error) = remove(address) {
+/// Removes all of them; what the kernel refuses is said, and left in the set.
+pub fn remove_all(addresses: &mut BTreeSet<Address>) {
+    addresses.retain(|address| match remove(address) {
+        Ok(()) => false,
+        Err(error) => {
             warn!(%error, address = %address.address, "failed to remove the address");
+            true
         }
-    }
+    });
 }
 
 /// Removes it; one that is not there is removed.
@@ -83,6 +85,15 @@ pub fn remove(address: &Address) -> io::Result<()> {
     match change(libc::RTM_DELADDR, interface, address) {
         Err(error) if error.raw_os_error() == Some(libc::EADDRNOTAVAIL) => Ok(()),
         result => result,
+    }
+}
+
+/// Goes the whole way for an address that no interface has.
+pub fn rehearse() {
+    let address = Ipv4Addr::UNSPECIFIED.into();
+    let nothing = Address { interface: "lo".to_owned(), address, prefix: 32 };
+    if let Err(error) = remove(&nothing) {
+        debug!(%error, "an address that is not there was not removed");
     }
 }
 

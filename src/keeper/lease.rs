@@ -128,6 +128,12 @@ impl Lease {
         }
     }
 
+    /// Whether an address is there that is to go with the lease.
+    #[must_use]
+    pub fn holds_addresses(&self) -> bool {
+        !self.addresses().is_empty()
+    }
+
     /// Whether services may start.
     #[must_use]
     pub fn is_live(&self) -> bool {
@@ -164,7 +170,7 @@ impl Lease {
         self.deadline.store(0, Ordering::SeqCst);
         self.holder.kill_services();
         self.ports.close_all();
-        addresses::remove_all(&std::mem::take(&mut *self.addresses()));
+        addresses::remove_all(&mut self.addresses());
     }
 
     fn tell(&self) {

@@ -15,17 +15,21 @@ use std::path::{Path, PathBuf};
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use tracing::warn;
 
+use crate::agent::process::sys;
+
 pub mod addresses;
 mod connection;
 mod containment;
 mod farewell;
 mod lease;
 pub mod listeners;
+mod manager;
 mod output;
 mod ports;
 mod processes;
 pub mod protocol;
 mod server;
+pub mod watchdog;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -49,8 +53,10 @@ pub struct KeeperOptions {
 /// # Errors
 /// Where the socket can't be made, because another keeper runs or the path can't be written.
 pub fn run(options: &KeeperOptions) -> anyhow::Result<()> {
+    let mut server = server::Server::open(options, watchdog::open_kernel_device)?;
     stay_in_memory();
-    server::Server::open(options)?.run()
+    server.rehearse();
+    server.run()
 }
 
 /// Where agent and keeper meet, under the root.
@@ -71,10 +77,17 @@ pub fn monitor_log(monitor: &str) -> String {
     format!("{monitor}.monitor")
 }
 
-/// Keeps what it has touched from being paged out, and itself from being chosen when memory runs
-/// out. Both only make it more dependable: without them it says so and goes on.
+/// Keeps what it uses from being paged out, and itself from being chosen when memory runs out. Both
+/// only make it more dependable: without them it says so and goes on.
+///
+/// What it uses is what it touches from here on, and the way to the end of all services is gone
+/// once before anything is served ([`server::Server::rehearse`]). Locking everything would hold the
+/// whole program in memory for good, of which the keeper is a hundredth; locking what the start
+/// touched would hold mostly the reader of the command line.
 fn stay_in_memory() {
-    // Only what is in use: the whole program is large, and most of it is not the keeper's.
+    if let Err(error) = sys::give_back_memory() {
+        warn!(%error, "the keeper holds more memory than it needs");
+    }
     let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
     if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault)
     {

@@ -8,6 +8,7 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -54,6 +55,8 @@ pub struct Processes {
     table: BTreeMap<u64, Process>,
     kills: Vec<Kill>,
     notices: Vec<Notice>,
+    /// Whether any service may run, for the thread of the watchdog.
+    services: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -96,7 +99,14 @@ impl Processes {
             table: BTreeMap::new(),
             kills: Vec::new(),
             notices: Vec::new(),
+            services: Arc::default(),
         }
+    }
+
+    /// Whether any service may run; always up to date when it is false.
+    #[must_use]
+    pub fn services(&self) -> Arc<AtomicBool> {
+        self.services.clone()
     }
 
     /// Starts a process.
@@ -104,13 +114,24 @@ impl Processes {
     /// # Errors
     /// Where it needs a lease and there is none, or it can't be started.
     pub fn spawn(&mut self, spawn: &Spawn) -> Result<Spawned, Fault> {
+        let spawned = self.start(spawn);
+        if spawned.is_err() {
+            self.note_services();
+        }
+        spawned
+    }
+
+    fn start(&mut self, spawn: &Spawn) -> Result<Spawned, Fault> {
         let program = spawn.command.first().cloned().unwrap_or_default();
         check_names(spawn).map_err(|message| Fault::Spawn { program: program.clone(), message })?;
         self.make_room()?;
         let epoch = self.lease.epoch();
-        let needs_lease = matches!(spawn.kind, ProcessKind::Service | ProcessKind::Start);
-        if needs_lease && !self.lease.is_live() {
-            return Err(Fault::NoLease);
+        if needs_lease(spawn.kind) {
+            // Before the lease is looked at: whoever sees it end sees this.
+            self.services.store(true, Ordering::SeqCst);
+            if !self.lease.is_live() {
+                return Err(Fault::NoLease);
+            }
         }
         let id = self.next;
         self.next += 1;
@@ -298,6 +319,14 @@ impl Processes {
             }
         }
         self.terminate();
+        self.note_services();
+    }
+
+    /// A script that stops something is none: it runs without a lease.
+    fn note_services(&self) {
+        let mut living = self.table.values().filter(|process| !process.has_ended());
+        let any = living.any(|process| needs_lease(process.report.kind));
+        self.services.store(any, Ordering::SeqCst);
     }
 
     fn reap(&mut self) {
@@ -425,6 +454,13 @@ impl Processes {
     /// What is to be told since this was last asked.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
+    }
+}
+
+fn needs_lease(kind: ProcessKind) -> bool {
+    match kind {
+        ProcessKind::Service | ProcessKind::Start => true,
+        ProcessKind::Stop | ProcessKind::Monitor => false,
     }
 }
 

@@ -95,6 +95,28 @@ pub enum Request {
     },
     /// The agent ends in good order: services go on until the lease passes.
     Retire,
+    /// Arm the machine's watchdog, or change its time-out; none stops it.
+    Watchdog(Option<WatchdogOrder>),
+}
+
+/// Which watchdog, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchdogOrder {
+    /// The device.
+    pub device: PathBuf,
+    /// Its time-out in seconds; devices know no others.
+    pub seconds: u32,
+}
+
+/// A watchdog that is armed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchdogReport {
+    /// The device.
+    pub device: PathBuf,
+    /// What it calls itself.
+    pub identity: String,
+    /// Its time-out in seconds.
+    pub seconds: u32,
 }
 
 /// Who the agent is.
@@ -224,6 +246,8 @@ pub enum Reply {
     Ports(Vec<PortReport>),
     /// To `Recall`.
     Text(Option<String>),
+    /// To `Watchdog`, where one was to be armed.
+    Watchdog(WatchdogReport),
 }
 
 /// How the keeper stands.
@@ -237,6 +261,24 @@ pub struct Welcome {
     pub containment: Containment,
     /// Nothing of an earlier agent is left: its lease passed, or it died, or there was none.
     pub all_ended: bool,
+    /// What ends the services where the keeper itself is killed or hangs.
+    #[serde(default)]
+    pub successor: Successor,
+}
+
+/// What ends the services where the keeper itself is killed or hangs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Successor {
+    /// The service manager watches it, and kills all that is in its unit's cgroup.
+    Unit,
+    /// The agent, which kills the keeper's cgroup when the keeper is gone or the lease passes.
+    #[default]
+    Agent,
+    /// Nothing: services may live on.
+    Nothing {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What keeps the processes of a service together.
@@ -348,6 +390,8 @@ pub enum Event {
     LeaseExpired,
     /// The keeper was told to end; the agent is to stop its groups and exit.
     Terminating,
+    /// The watchdog can't be petted any more; it may reset the machine.
+    WatchdogFailed,
 }
 
 /// Why a request was not carried out.
@@ -387,6 +431,14 @@ pub enum Fault {
     Spawn {
         /// The program.
         program: String,
+        /// Why.
+        message: String,
+    },
+    /// The watchdog is not armed, or not as asked for.
+    #[error("failed to arm the watchdog {}: {message}", device.display())]
+    Watchdog {
+        /// The device.
+        device: PathBuf,
         /// Why.
         message: String,
     },

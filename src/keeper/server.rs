@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder, Permissions};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,10 +22,13 @@ use super::addresses;
 use super::connection::Connection;
 use super::containment::Holder;
 use super::lease::{Lease, boot_time};
+use super::manager::Manager;
 use super::processes::{Caller, MILLISECOND, Notice, Processes};
 use super::protocol::{
-    Answer, Call, Datagram, Event, Fault, Hello, Reply, Request, Target, VERSION, Welcome,
+    Answer, Call, Containment, Datagram, Event, Fault, Hello, Reply, Request, Successor, Target,
+    VERSION, Welcome,
 };
+use super::watchdog::{Open, Watchdog};
 use super::{KeeperOptions, farewell, socket_path};
 use crate::agent::process::sys;
 
@@ -54,6 +57,8 @@ pub struct Server {
     wake: Arc<EventFd>,
     holder: Arc<Holder>,
     lease: Arc<Lease>,
+    watchdog: Arc<Watchdog>,
+    manager: Manager,
     processes: Processes,
     connections: BTreeMap<u64, Connection>,
     next_connection: u64,
@@ -105,7 +110,7 @@ impl Server {
     ///
     /// # Errors
     /// Where another keeper runs there, or the path can't be written.
-    pub fn open(options: &KeeperOptions) -> anyhow::Result<Self> {
+    pub fn open(options: &KeeperOptions, open_watchdog: Open) -> anyhow::Result<Self> {
         // Before any thread starts: all inherit the mask.
         let mut mask = SigSet::empty();
         for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
@@ -125,6 +130,9 @@ impl Server {
         let lease = Lease::start(holder.clone(), wake.clone(), list);
         let lease = lease.context("failed to guard leases")?;
         let processes = Processes::new(holder.clone(), lease.clone(), &options.root);
+        let services = processes.services();
+        let watchdog = Watchdog::start(lease.clone(), services, wake.clone(), open_watchdog)
+            .context("failed to watch the machine's watchdog")?;
         info!(socket = %socket.display(), containment = ?holder.describe(), "keeper started");
         Ok(Self {
             socket,
@@ -133,6 +141,8 @@ impl Server {
             wake,
             holder,
             lease,
+            watchdog,
+            manager: Manager::find(),
             processes,
             connections: BTreeMap::new(),
             next_connection: 1,
@@ -145,6 +155,13 @@ impl Server {
         })
     }
 
+    /// Ends everything while there is nothing, so that what it takes is in memory when a disk that
+    /// the program would be read from hangs.
+    pub fn rehearse(&mut self) {
+        self.processes.end_all();
+        addresses::rehearse();
+    }
+
     /// Serves until SIGTERM.
     ///
     /// # Errors
@@ -153,8 +170,9 @@ impl Server {
         if let Err(error) = sys::run_in_real_time(PRIORITY) {
             warn!(%error, "the keeper runs without real-time priority");
         }
-        tell_systemd("READY=1");
+        self.manager.tell("READY=1");
         loop {
+            self.manager.feed(boot_time());
             let ready = self.wait().context("failed to wait for events")?;
             self.handle(ready);
             self.processes.advance(boot_time());
@@ -163,6 +181,9 @@ impl Server {
             if self.terminating.is_some_and(|deadline| self.may_exit(deadline)) {
                 break;
             }
+        }
+        if self.processes.have_all_ended() {
+            self.watchdog.disarm();
         }
         self.holder.close();
         let _ = fs::remove_file(&self.socket);
@@ -175,7 +196,8 @@ impl Server {
         let end = self.terminating.map(|deadline| {
             if now < deadline { deadline } else { deadline.saturating_add(LAST_WAIT) }
         });
-        let due = self.processes.next_deadline(now).into_iter().chain(end).min();
+        let deadlines = [self.processes.next_deadline(now), self.manager.next_feeding(), end];
+        let due = deadlines.into_iter().flatten().min();
         let timeout = due.map_or(PollTimeout::NONE, |due| {
             // Rounded up: not a moment before it is due.
             let milliseconds = due.saturating_sub(now).div_ceil(MILLISECOND);
@@ -260,7 +282,7 @@ impl Server {
             return;
         }
         info!("the keeper was told to end");
-        tell_systemd("STOPPING=1");
+        self.manager.tell("STOPPING=1");
         self.terminating = Some(boot_time().saturating_add(TERMINATION_MAX));
         match &self.agent {
             Agent::Serving(_) => self.tell_agent(Event::Terminating),
@@ -295,6 +317,9 @@ impl Server {
         for (name, message) in self.lease.ports().take_died() {
             warn!(name, message, "a probe port died");
             self.tell_agent(Event::PortDied { name, message });
+        }
+        if self.watchdog.take_failed() {
+            self.tell_agent(Event::WatchdogFailed);
         }
         if self.lease.take_passed() {
             warn!("the lease has passed: every service was killed");
@@ -444,7 +469,17 @@ impl Server {
             pid: std::process::id(),
             containment: self.holder.describe(),
             all_ended: std::mem::replace(&mut self.all_ended, false),
+            successor: self.successor(),
         }))
+    }
+
+    fn successor(&self) -> Successor {
+        match self.holder.describe() {
+            Containment::Cgroup { .. } if self.manager.watches() => Successor::Unit,
+            Containment::Cgroup { .. } => Successor::Agent,
+            // Of those that it started the kernel ends only the first of each.
+            Containment::ProcessGroups { reason } => Successor::Nothing { reason },
+        }
     }
 
     /// The result, unless it comes later.
@@ -494,6 +529,11 @@ impl Server {
             }
             Request::UnregisterAddress(address) => {
                 self.lease.unregister(&address);
+                done
+            }
+            Request::Watchdog(Some(order)) => self.watchdog.arm(&order).map(Reply::Watchdog),
+            Request::Watchdog(None) => {
+                self.watchdog.disarm();
                 done
             }
             Request::Remember { key, value } => self.remember(key, value),
@@ -586,23 +626,4 @@ fn listen(path: &PathBuf) -> anyhow::Result<UnixListener> {
 fn is_readable(descriptor: &OwnedFd) -> bool {
     let mut polled = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
     poll(&mut polled, PollTimeout::ZERO).is_ok_and(|count| count > 0)
-}
-
-/// Under systemd, how the service stands.
-fn tell_systemd(state: &str) {
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    let told = UnixDatagram::unbound().and_then(|socket| {
-        use std::os::linux::net::SocketAddrExt;
-        use std::os::unix::ffi::OsStrExt;
-        match path.as_bytes().strip_prefix(b"@") {
-            Some(name) => {
-                let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
-                socket.send_to_addr(state.as_bytes(), &address)
-            }
-            None => socket.send_to(state.as_bytes(), &path),
-        }
-    });
-    if let Err(error) = told {
-        warn!(%error, "failed to tell systemd how the keeper stands");
-    }
 }

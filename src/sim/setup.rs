@@ -14,7 +14,7 @@ use crate::api::kinds::{
     Deactivation, DeactivationFailure, DeletionPolicy, FailoverGroup, FailoverGroupSpec,
     FinalAction, Guards, Heartbeat, HttpArbitration, Monitor, MonitorSpec, MonitorTiming,
     MonitorType, Recovery, RecoveryTarget, RecoveryTargetKind, Resource, ResourceSpec,
-    ResourceType, ServerRole, Startup, TlsMode,
+    ResourceType, ServerRole, Startup, TlsMode, Watchdog,
 };
 use crate::api::types::{ExecSpec, TcpMonitorSpec};
 use crate::api::{FINALIZER, NAMESPACE};
@@ -118,6 +118,7 @@ fn cluster(options: &Options) -> ClusterSpec {
         startup: Startup { wait_for_servers: options.wait_for_servers.into() },
         return_policy: options.return_policy,
         guards: Guards { failovers_max: 1000, final_actions_max: 100, ..Guards::default() },
+        watchdog: Watchdog::default(),
         deletion_policy: DeletionPolicy::Protect,
     }
 }

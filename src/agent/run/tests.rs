@@ -22,6 +22,7 @@ fn agree(mut stream: UnixStream) {
                 version: VERSION,
                 pid: 1,
                 containment: Containment::ProcessGroups { reason: "a test".into() },
+                successor: Default::default(),
                 all_ended: true,
             }),
             Request::List => Reply::Processes(Vec::new()),
@@ -38,6 +39,7 @@ fn agree(mut stream: UnixStream) {
             | Request::RegisterAddress(_)
             | Request::UnregisterAddress(_)
             | Request::Remember { .. }
+            | Request::Watchdog(_)
             | Request::Retire => Reply::Done,
         };
         if call.id != 0 {

@@ -68,10 +68,15 @@ impl Shell {
         }
     }
 
-    pub(super) fn read_sockets(&mut self, running: &mut Running) -> Result<(), ShellError> {
+    pub(super) fn read_sockets(
+        &mut self,
+        running: &mut Running,
+        ready: &[bool],
+    ) -> Result<(), ShellError> {
         let mut packets = Vec::new();
         let mut buffer = [0; BUFFER_LENGTH];
-        for (path, socket) in self.sockets.iter() {
+        let ready = self.sockets.iter().zip(ready).filter(|(_, ready)| **ready);
+        for ((path, socket), _) in ready {
             for _ in 0..PACKETS_MAX {
                 match socket.recv_from(&mut buffer) {
                     Ok((length, from)) => {

@@ -24,6 +24,8 @@ const HELLO_INTERVAL: Duration = Duration::from_millis(5);
 /// Seals and opens the datagrams of one agent.
 pub struct Sessions {
     me: ServerName,
+    /// How headers name it.
+    my_hash: [u8; 8],
     key: ClusterKey,
     session: Session,
     peers: BTreeMap<[u8; 8], Peer>,
@@ -93,7 +95,8 @@ impl Sessions {
         peers: impl IntoIterator<Item = ServerName>,
     ) -> Result<Self, KeyError> {
         let session = Session::random()?;
-        let mut sessions = Self { me, key, session, peers: BTreeMap::new() };
+        let my_hash = name_hash(&me);
+        let mut sessions = Self { me, my_hash, key, session, peers: BTreeMap::new() };
         sessions.set_peers(peers)?;
         Ok(sessions)
     }
@@ -128,7 +131,8 @@ impl Sessions {
     /// Seals a frame for a peer; none where the peer is unknown or the frame too large.
     pub fn seal(&mut self, to: &ServerName, frame: &[u8]) -> Option<Vec<u8>> {
         let template = self.header();
-        let peer = self.peers.get_mut(&name_hash(to)).filter(|peer| peer.name == *to)?;
+        // A few peers: looking through them is cheaper than a hash for each packet.
+        let peer = self.peers.values_mut().find(|peer| peer.name == *to)?;
         peer.seal(template, frame)
     }
 
@@ -197,7 +201,7 @@ impl Sessions {
             key_id: self.key.id(),
             stream: Stream::Agent,
             cluster: self.key.cluster(),
-            sender: name_hash(&self.me),
+            sender: self.my_hash,
             session: self.session,
             counter: 0,
         }

@@ -1,6 +1,6 @@
 //! The agent and the keeper of one server.
 
-use super::Severity::{Error, Information};
+use super::Severity::{Error, Information, Warning};
 use super::{Entry, entry};
 
 /// The table.
@@ -17,6 +17,42 @@ pub const ENTRIES: &[Entry] = &[
         [
             "systemctl status stead-keeper; systemd starts it again by itself.",
             "systemctl status stead-keeper を確認してください。systemd が再起動します。",
+        ],
+    ),
+    entry(
+        "WatchdogArmed",
+        Information,
+        [
+            "{server} is watched by {identity} ({device}): time-out {timeout}, self-fence \
+             {selfFence}",
+            "{server} を {identity} ({device}) が監視します: タイムアウト {timeout}、自己停止 \
+             {selfFence}",
+        ],
+        [
+            "The keeper opened the machine's watchdog. It resets the machine when the keeper no \
+             longer pets it.",
+            "キーパーがウォッチドッグを開始しました。キーパーが停滞するとマシンをリセットします。",
+        ],
+        ["Nothing.", "対処は不要です。"],
+    ),
+    entry(
+        "WatchdogUnavailable",
+        Warning,
+        [
+            "the watchdog of {server} is not armed as the Cluster asks: {message}",
+            "{server} のウォッチドッグを設定どおり開始できません: {message}",
+        ],
+        [
+            "The device is missing, in use, or does not take the time-out. With mode Required this \
+             server is freed only by release or fencing.",
+            "デバイスがない、使用中、またはタイムアウトを設定できません。mode が Required \
+             の場合、解放またはフェンシングでのみ引き継げます。",
+        ],
+        [
+            "Load a driver (modprobe softdog), turn off RuntimeWatchdogSec in systemd's \
+             system.conf, or set a time-out that the device takes.",
+            "ドライバーを読み込む (modprobe softdog)、systemd の RuntimeWatchdogSec \
+             を無効にする、またはデバイスが対応するタイムアウトを設定してください。",
         ],
     ),
     entry(

@@ -613,6 +613,37 @@ pub const ENTRIES: &[Entry] = &[
         ],
     ),
     entry(
+        "WatchdogSlowsTakeover",
+        Warning,
+        [
+            "{field} makes every takeover without a farewell wait longer",
+            "{field} により引き継ぎの待ち時間が延びます",
+        ],
+        [
+            "A lost server may run its services until its watchdog has reset it: the lease and twice \
+             the device's time-out.",
+            "失われたサーバーは、リースとウォッチドッグのタイムアウトの2倍の間サービスを実行し得ます。",
+        ],
+        [
+            "Shorten it, if the machine never stands still that long when it is healthy.",
+            "正常時にそれほど停止しないマシンであれば短くしてください。",
+        ],
+    ),
+    entry(
+        "WatchdogTimeoutNotWhole",
+        Error,
+        ["{field} must be whole seconds", "{field} は秒単位の整数でなければなりません"],
+        ["Watchdog devices know no fractions.", "デバイスは秒未満を扱えません。"],
+        ["Round it up.", "切り上げてください。"],
+    ),
+    entry(
+        "WatchdogTimeoutUnused",
+        Warning,
+        ["{field} has no effect", "{field} は効果がありません"],
+        ["The mode is Off.", "mode が Off です。"],
+        ["Remove it, or choose another mode.", "削除するか、mode を変更してください。"],
+    ),
+    entry(
         "TimeoutsContradict",
         Error,
         ["{field} contradicts another time-out", "{field} が他のタイムアウトと矛盾します"],

@@ -56,6 +56,10 @@ pub struct ClusterSpec {
     /// What becomes of a failed server that comes back.
     #[serde(default)]
     pub return_policy: ReturnPolicy,
+    /// The machine's watchdog device, which ends the services of a server whose agent and keeper
+    /// can't.
+    #[serde(default)]
+    pub watchdog: Watchdog,
     /// Guards against machines that end themselves, or groups that move, again and again.
     #[serde(default)]
     pub guards: Guards,
@@ -108,6 +112,44 @@ fn heartbeat_port() -> u16 {
 /// 7381, the port of the API.
 fn api_port() -> u16 {
     7381
+}
+
+/// Use of the machine's watchdog device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Watchdog {
+    /// Whether it is used.
+    #[serde(default)]
+    pub mode: WatchdogMode,
+    /// After which time without a sign of life the device resets the machine: whole seconds, 1 s to
+    /// 10 min; by default `heartbeat.timeout`, rounded up. `selfFence` is the lease plus twice this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-stead-minimum" = "1s", "x-stead-maximum" = "10m"))]
+    pub timeout: Option<Duration>,
+}
+
+/// Whether the machine's watchdog device is used. Only servers with `power: Real` open one.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum WatchdogMode {
+    /// Where there is one. Elsewhere the keeper alone ends services.
+    #[default]
+    Automatic,
+    /// Always: a server without one is never freed by time, only by release or fencing.
+    Required,
+    /// Never.
+    Off,
+}
+
+impl Watchdog {
+    /// The device's time-out in whole seconds.
+    #[must_use]
+    pub fn seconds(&self, heartbeat_timeout: std::time::Duration) -> u32 {
+        let time: std::time::Duration = self.timeout.map_or(heartbeat_timeout, Into::into);
+        let whole = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        u32::try_from(whole.max(1)).unwrap_or(u32::MAX)
+    }
 }
 
 /// Heartbeat settings. All protocol times derive from `timeout`.

@@ -90,9 +90,19 @@ pub struct ServerStatus {
     /// Whether its keeper answers.
     #[serde(default)]
     pub keeper: String,
-    /// What ends its services when the agent can't: `Keeper` or `None`.
+    /// What ends its services when the agent can't: `Watchdog`, `Keeper` or `None`.
     #[serde(default)]
     pub self_fence: String,
+    /// Why that.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub self_fence_reason: String,
+    /// How long its services may outlive the start of its lease: those that wait for it wait this
+    /// long, 1 % and an interval. `unlimited`: it is freed only by release or fencing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub self_fence_within: String,
+    /// Its watchdog device and that one's time-out, or why there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub watchdog: String,
     /// Its wall clock against the leader's, in milliseconds.
     #[serde(default)]
     pub clock_offset_milliseconds: i64,

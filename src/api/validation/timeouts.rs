@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::Set;
+use crate::api::arbitration::Combination;
 use crate::api::kinds::{
-    self, ArbitrationType, FinalAction, MonitorSpec, MonitorType, RecoveryTargetKind,
+    self, ArbitrationType, ClusterSpec, FinalAction, MonitorSpec, MonitorType, RecoveryTargetKind,
+    Watchdog, WatchdogMode,
 };
 use crate::api::problem::Problem;
-use crate::api::timing::TIMEOUT_MAX;
+use crate::api::timing::{TIMEOUT_MAX, Timing, watchdog_self_fence};
 
 /// Grace of AZ-10: how long a machine may take from its decision to end until it has ended.
 const GRACE: Duration = Duration::from_secs(30);
@@ -16,6 +18,9 @@ const TIMEOUT_PER_INTERVAL_MAX: u32 = 10;
 
 pub(super) fn check(set: &Set, problems: &mut Vec<Problem>) {
     check_partition_monitors(set, problems);
+    if let (Some(cluster), Some(name)) = (&set.cluster, set.clusters.first()) {
+        problems.extend(check_watchdog(cluster).map(|problem| problem.of("Cluster", name)));
+    }
     for (name, spec) in &set.monitors.specs {
         problems.extend(check_monitor(spec).map(|problem| problem.of("Monitor", name)));
     }
@@ -37,6 +42,51 @@ pub(super) fn check(set: &Set, problems: &mut Vec<Problem>) {
             ));
         problems.push(problem);
     }
+}
+
+/// A device's time-out is part of every takeover of a server that was lost.
+fn check_watchdog(cluster: &ClusterSpec) -> Option<Problem> {
+    let field = "spec.watchdog.timeout";
+    let written = cluster.watchdog.timeout?;
+    let found = written.to_string().into();
+    let heartbeat: Duration = cluster.heartbeat.timeout.into();
+    let seconds = cluster.watchdog.seconds(heartbeat);
+    let whole = Duration::from_secs(seconds.into());
+    if cluster.watchdog.mode == WatchdogMode::Off {
+        let message = "has no effect: spec.watchdog.mode is Off";
+        return Some(Problem::warning("WatchdogTimeoutUnused", field, message).found(&found));
+    }
+    if whole != Duration::from(written) {
+        let message = format!("must be whole seconds; {} would do", text(whole));
+        return Some(Problem::error("WatchdogTimeoutNotWhole", field, message).found(&found));
+    }
+    let shortest = Watchdog::default().seconds(heartbeat);
+    if seconds <= shortest {
+        return None;
+    }
+    let timing = Timing::derive(heartbeat, Combination::of(&cluster.arbitration).budget(heartbeat));
+    let sum = |seconds: u32| {
+        let fence = watchdog_self_fence(timing.lease, seconds);
+        format!(
+            "selfFence: lease {} + 2 × {} = {}; takeover after {} × 1.01 + {} = {}",
+            text(timing.lease),
+            text(Duration::from_secs(seconds.into())),
+            text(fence),
+            text(fence),
+            text(timing.interval),
+            text(timing.takeover_wait(fence)),
+        )
+    };
+    Some(
+        Problem::warning("WatchdogSlowsTakeover", field, "is longer than the heartbeat time-out")
+            .found(&found)
+            .detail(sum(seconds))
+            .detail(format!(
+                "with {}: {}",
+                text(Duration::from_secs(shortest.into())),
+                sum(shortest)
+            )),
+    )
 }
 
 /// A monitor that ends its server when it finds itself cut off: with arbitration `None` it is all

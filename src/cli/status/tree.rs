@@ -117,6 +117,13 @@ fn server_row(server: &Server, now: Timestamp) -> Vec<String> {
         "" => String::new(),
         keeper => format!("keeper {keeper}"),
     });
+    row.push(match (status.self_fence.as_str(), status.watchdog.as_str()) {
+        // A keeper that does not answer says it already.
+        ("None", watchdog) if status.keeper == "ok" => format!("NOT FREED BY TIME ({watchdog})"),
+        (_, "" | "unknown") => String::new(),
+        (_, watchdog) if watchdog.starts_with("none") => String::new(),
+        (_, watchdog) => format!("watchdog {watchdog}"),
+    });
     row.push(match status.clock_offset_milliseconds {
         0 => String::new(),
         offset => {

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Arbiter, ClusterModel, GroupModel, Model, MonitorModel, ObjectKey, Objects, ResourceModel,
-    StoredObject,
+    StoredObject, WatchdogPlan,
 };
 use crate::api::arbitration::{Combination, Safety};
 use crate::api::kinds::{
@@ -154,6 +154,10 @@ fn compile_cluster(objects: &Objects) -> Result<ClusterModel, CompileError> {
         arbiter_budget: arbiters.budget(timeout),
         witnesses: witnesses(&spec),
         on_partition: spec.arbitration.on_partition,
+        watchdog: WatchdogPlan {
+            mode: spec.watchdog.mode,
+            seconds: spec.watchdog.seconds(timeout),
+        },
         wait_for_servers: spec.startup.wait_for_servers.into(),
         return_policy: spec.return_policy,
         final_actions_max: spec.guards.final_actions_max,

@@ -44,12 +44,16 @@ impl Engine {
             self.extend_lease(if receipt { self.now.instant } else { echo } - age);
         }
         self.renewed = Some(self.now.instant);
+        let mut news = false;
         if self.promised == renew.term && self.lease_live() {
-            self.take_orders(&renew.orders);
+            news = self.take_orders(&renew.orders);
         }
         self.commit(renew.committed);
         self.note_report_seen(renew.report_seen);
-        if renew.answer {
+        // Its copy on another path needs no answer of its own: each answer takes every path, too.
+        let stamp = (boot, renew.sent);
+        if renew.answer && (news || self.answered != Some(stamp)) {
+            self.answered = Some(stamp);
             self.send_ack(from, &renew);
         }
     }
@@ -76,14 +80,18 @@ impl Engine {
         self.report_seen = 0;
     }
 
-    fn take_orders(&mut self, orders: &[Order]) {
+    /// Whether any was new.
+    fn take_orders(&mut self, orders: &[Order]) -> bool {
+        let mut news = false;
         for order in orders {
             let last = self.last_order(&order.group);
             if last.is_none_or(|last| order.id > last || self.retakes(order, &last)) {
+                news = true;
                 self.note_order(order);
                 self.groups.on_order(self.now, order);
             }
         }
+        news
     }
 
     /// Never: an order counts once, and none after a newer one.
@@ -199,6 +207,7 @@ impl Engine {
             return;
         }
         self.report_version += 1;
+        self.forget_watchdog();
         if !present {
             self.event_about_me("KeeperLost", &[], &[]);
             return;

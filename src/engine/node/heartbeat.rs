@@ -27,6 +27,7 @@ impl Engine {
                     promised: self.durable.promised.clone(),
                     revision: self.durable.revision,
                     self_fence: self.self_fence(),
+                    your_self_fence: self.durable.self_fence_of.get(peer).copied(),
                     wall: self.now.wall,
                     version: self.identity.version.clone(),
                 };
@@ -75,6 +76,7 @@ impl Engine {
     fn on_heartbeat(&mut self, from: &ServerName, heartbeat: &Heartbeat) {
         let changes = self.liveness.on_heartbeat(self.now, from, heartbeat);
         self.on_liveness(changes);
+        self.note_known_self_fence(from, heartbeat.your_self_fence);
         let known = self.durable.self_fence_of.get(from);
         let member = self.view.as_ref().is_some_and(|view| view.members.contains(from));
         // A larger one counts at once (`None` is the largest: nothing ends its services by itself),

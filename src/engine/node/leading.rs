@@ -221,6 +221,7 @@ impl Engine {
         let echo = if flawed!(self.flaw, AuthorityFromReceipt) { now } else { ack.echo };
         *basis = (*basis).max(echo);
         let stamp = Stamp { boot, sent: ack.sent, received: now };
+        let copy = lead.stamps.get(from).is_some_and(|it| it.boot == boot && it.sent == ack.sent);
         let known = lead.stamps.entry(from.clone()).or_insert(stamp);
         // An ack that was overtaken still proves that its renewal was answered, but what it says
         // of groups is over.
@@ -240,7 +241,10 @@ impl Engine {
             return;
         }
         if passed_on {
-            self.renew_members(false, Some(from));
+            // Its copy on another path was heard already.
+            if !copy {
+                self.renew_members(false, Some(from));
+            }
         } else if self.authority().is_some_and(|basis| basis >= sent) {
             if let Some(leadership) = &mut self.leadership {
                 leadership.lead.round = Some((sent, true));

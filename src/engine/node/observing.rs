@@ -11,7 +11,7 @@ use crate::api::kinds::{
     ServerState, ServerStatus,
 };
 use crate::api::names::{GroupName, MonitorName, ResourceName, ServerName};
-use crate::engine::message::{GroupPhase, OrderAction, PathReport, Report};
+use crate::engine::message::{GroupPhase, OrderAction, PathReport, Report, SelfFence};
 use crate::engine::model::{Arbiter, GroupModel, ObjectKey};
 use crate::engine::observe::{Aspect, Observation};
 use crate::engine::placement::{GroupFacts, Holder};
@@ -92,6 +92,8 @@ impl Engine {
             .map(|aspect| self.since.condition(now, &key, generation, aspect))
             .collect();
         let timing = cluster.timing;
+        let longest = cluster.servers.iter().map(|server| self.self_fence_shown(server)).max();
+        let longest = longest.unwrap_or(SelfFence::Within(timing.self_fence));
         ClusterStatus {
             observed_generation: Some(generation),
             conditions,
@@ -108,8 +110,14 @@ impl Engine {
                 timeout: text(timing.timeout),
                 arbiter_budget: text(cluster.arbiter_budget),
                 lease: text(timing.lease),
-                self_fence: text(timing.self_fence),
-                takeover_wait: format!("{} ms", timing.wait().as_micros() as f64 / 1000.0),
+                self_fence: within(longest),
+                takeover_wait: match longest {
+                    SelfFence::Within(longest) => {
+                        let wait = timing.takeover_wait(longest.max(timing.self_fence));
+                        format!("{} ms", wait.as_micros() as f64 / 1000.0)
+                    }
+                    SelfFence::None => "until released or fenced".to_owned(),
+                },
             }),
         }
     }
@@ -200,6 +208,7 @@ impl Engine {
             peer.map(|peer| peer.version.clone()).unwrap_or_default()
         };
         let keeper = report.map(|report| report.keeper);
+        let guard = report.map(|report| report.guard.clone()).unwrap_or_default();
         ServerStatus {
             observed_generation: Some(1),
             conditions,
@@ -215,10 +224,10 @@ impl Engine {
                 Some(false) => "does not answer".to_owned(),
                 None => "unknown".to_owned(),
             },
-            self_fence: match keeper {
-                Some(true) => "Keeper".to_owned(),
-                Some(false) | None => "None".to_owned(),
-            },
+            self_fence: guard.by,
+            self_fence_reason: guard.why,
+            self_fence_within: report.map(|_| within(guard.self_fence)).unwrap_or_default(),
+            watchdog: guard.watchdog,
             clock_offset_milliseconds: peer.map_or(0, |peer| peer.clock_offset),
         }
     }
@@ -464,6 +473,13 @@ fn restart_pending(model: &GroupModel, report: Option<&Report>) -> Vec<String> {
         stale.then(|| name.to_string())
     };
     model.resources.iter().filter_map(stale).collect()
+}
+
+fn within(self_fence: SelfFence) -> String {
+    match self_fence {
+        SelfFence::Within(longest) => text(longest),
+        SelfFence::None => "unlimited".to_owned(),
+    }
 }
 
 fn path(report: &PathReport) -> ServerPath {

@@ -154,6 +154,7 @@ impl Engine {
             monitors: self.monitors.report(),
             paths: self.liveness.report(),
             keeper: self.keeper == Some(true),
+            guard: self.guard(),
         }
     }
 

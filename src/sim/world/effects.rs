@@ -66,6 +66,7 @@ impl<N: Node> World<N> {
             | Effect::RecoveryScript { .. }
             | Effect::Cancel { .. }
             | Effect::Power { .. }
+            | Effect::Watchdog { .. }
             | Effect::WriteDone { .. } => {
                 self.trace.event(self.now, 50 + server as u64, || format!("{name} {effect:?}"));
             }
@@ -106,6 +107,8 @@ impl<N: Node> World<N> {
             }
             Effect::Cancel { id } => self.machines[server].drivers.cancel(id),
             Effect::Power { action } => self.end_machine(server, action),
+            // Simulated machines have none: their keepers can't hang.
+            Effect::Watchdog { .. } => {}
             Effect::Event(event) => {
                 if let Some(told) = &mut self.told {
                     told.push(Told { at: self.now, event });

@@ -51,6 +51,7 @@ pub fn model(resources: &[(&str, Value)]) -> Model {
         arbiter_budget: Duration::ZERO,
         witnesses: Default::default(),
         on_partition: PartitionAction::StopGroups,
+        watchdog: Default::default(),
         wait_for_servers: Duration::from_secs(300),
         return_policy: ReturnPolicy::Manual,
         final_actions_max: 3,
