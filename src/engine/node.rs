@@ -88,6 +88,9 @@ pub struct Engine {
     recorded_term: Option<Term>,
     /// The lease's end was carried out, and no renewal came since.
     isolated: bool,
+    /// Start-up was over in a view that this run has left: it does not begin anew for a server that
+    /// was cut off.
+    was_started: bool,
     /// Members of the last view followed or led.
     last_members: Vec<ServerName>,
     /// The latest order taken about each group, in this run.
@@ -156,6 +159,7 @@ impl Engine {
             exclusive: false,
             recorded_term: None,
             isolated: false,
+            was_started: false,
             last_members: Vec::new(),
             orders_taken: BTreeMap::new(),
             intents: Intents::default(),

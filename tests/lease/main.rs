@@ -5,10 +5,12 @@
 //! was asked. Stores are fetched by scripts/setup-stores.sh, started here on free ports of the
 //! loopback, and ended here.
 
+mod cluster;
 mod kubernetes;
 mod proxy;
 mod scenarios;
 mod servers;
+mod takeover;
 
 use scenarios::Backend;
 

@@ -36,7 +36,8 @@ impl Drop for Server {
     }
 }
 
-fn folder() -> PathBuf {
+/// Where scripts/setup-stores.sh puts the stores.
+pub fn folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
     let folder = target.join("stores");
@@ -71,10 +72,15 @@ async fn start(command: impl Fn(u16) -> Command) -> (Server, SocketAddr) {
     panic!("{:?} does not come up", command(0));
 }
 
+/// Writes a file that only its owner reads.
+pub fn secret(file: &std::path::Path, text: &str) {
+    fs::write(file, text).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 fn credentials(folder: &tempfile::TempDir, text: &str) -> Option<StoreCredentials> {
     let file = folder.path().join("credentials");
-    fs::write(&file, text).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    secret(&file, text);
     Some(StoreCredentials { file: file.to_str().unwrap().to_owned() })
 }
 

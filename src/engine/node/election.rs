@@ -418,7 +418,7 @@ impl Engine {
                 .filter_map(|name| Some((name.clone(), self.liveness.peer(name)?.ended?)))
                 .collect(),
             revision: self.durable.revision,
-            started: self.view.as_ref().is_some_and(|view| view.started),
+            started: self.was_started || self.view.as_ref().is_some_and(|view| view.started),
         }
     }
 

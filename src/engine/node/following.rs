@@ -184,7 +184,7 @@ impl Engine {
         let nothing = self.model.cluster.on_partition == PartitionAction::Nothing;
         self.drop_leadership();
         self.lease.end();
-        self.view = None;
+        self.was_started |= self.view.take().is_some_and(|view| view.started);
         self.renewed = None;
         if !nothing {
             self.effects.push_back(Effect::Lease { until: None });

@@ -185,15 +185,19 @@ impl Engine {
     }
 
     fn note_arbitration(&mut self, reason: &str, message: &str) {
-        if self.chronicle.recall("arbitration-said") == Some(fingerprint(reason))
-            && self.leadership.is_some()
-        {
+        // An arbiter that refuses is asked again and again: only what is new is told.
+        let said = match reason {
+            "ArbitrationHeld" => fingerprint(reason),
+            refused => fingerprint(&format!("{refused}: {message}")),
+        };
+        let again = self.chronicle.recall("arbitration-said") == Some(said);
+        if again && (self.leadership.is_some() || reason != "ArbitrationHeld") {
             return;
         }
         let proposed = self.chronicle.recall("proposed");
         let number = self.event_about_cluster(reason, &[("message", message)], &[proposed]);
         self.chronicle.remember("arbitration", number);
-        self.chronicle.remember("arbitration-said", fingerprint(reason));
+        self.chronicle.remember("arbitration-said", said);
     }
 
     /// The newest store among the members becomes the leader's before the view is installed.

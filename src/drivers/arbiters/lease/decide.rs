@@ -101,9 +101,8 @@ impl Memory {
             return Decision::Write;
         }
         let message = format!(
-            "{}; seen unchanged for {}, may be taken after {}",
+            "{}; it may be taken when it has stood unchanged for {}",
             taken(record),
-            seconds(now.since(since)),
             seconds(ttl)
         );
         Decision::Wait(left, message)

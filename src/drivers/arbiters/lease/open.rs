@@ -69,6 +69,7 @@ async fn open(spec: Arc<LeaseArbitration>, key: String) -> Opened {
     }
 }
 
+#[cfg(any(feature = "lease", feature = "etcd"))]
 fn missing<T>(spec: &LeaseArbitration) -> Result<T, StoreError> {
     Err(StoreError::new(format!("the settings of {:?} are missing", spec.type_)))
 }

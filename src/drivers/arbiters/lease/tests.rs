@@ -162,7 +162,7 @@ async fn a_lease_is_taken_renewed_and_refused_to_others() {
     let answer = vm2.ask(&alone("vm2", 2)).await;
     assert_eq!(answer.verdict, Verdict::Lost);
     assert!(
-        answer.message.starts_with("memory: vm1 holds the lease in term 1.vm1; seen unchanged")
+        answer.message.starts_with("memory: vm1 holds the lease in term 1.vm1; it may be taken")
     );
     let recorded = answer.recorded.unwrap();
     assert_eq!((recorded.term.number, recorded.revision), (1, Revision(1 << 40)));
