@@ -15,8 +15,10 @@ test:
 # Everything that CI checks besides the tests; never writes.
 lint:
 	cargo fmt --check
-	cargo clippy --all-targets --quiet -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
+	cargo clippy --all-targets --features lease,etcd --quiet -- -D warnings
+	cargo check --quiet
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet \
+		--features lease,etcd
 	bash scripts/deny.sh
 
 verify: lint test

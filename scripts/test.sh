@@ -8,9 +8,11 @@ if [ "$(id -u)" != 0 ]; then
 fi
 bash scripts/setup.sh
 bash scripts/setup-kubectl.sh
+bash scripts/setup-stores.sh
 if [ $# -gt 0 ]; then
     exec cargo test "$@"
 fi
 # One command for the simulator, which is a build of its own, and one for all the rest.
-cargo test --lib --bins --examples --test tidy --test api --test e2e
+cargo test --features lease,etcd \
+    --lib --bins --examples --test tidy --test api --test e2e --test lease
 cargo test --profile simulate --features simulate --test sim
