@@ -186,8 +186,7 @@ impl Cluster {
         });
         let kubeconfig = out.join("admin.kubeconfig");
         let watcher = Watcher::start(journal.clone());
-        let mut cluster =
-            Self { servers, store, moto: None, journal, kubeconfig, watcher, folder };
+        let mut cluster = Self { servers, store, moto: None, journal, kubeconfig, watcher, folder };
         cluster.start_store();
         cluster
     }

@@ -95,8 +95,7 @@ fn active(cluster: &Cluster) -> usize {
     let mut active = None;
     until("the group is on one server", || {
         let output = cluster.stead(0, &["get", "failovergroup", "web", "--output", "json"]);
-        let group: serde_json::Value =
-            serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let group: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         active = match group["status"]["server"].as_str() {
             Some("vm1") => Some(0),
             Some("vm2") => Some(1),
