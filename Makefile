@@ -1,13 +1,17 @@
 # Two commands: `make demo` shows a takeover, `make test` passes every test.
 # Both install what they need (Debian or Ubuntu, root, a Rust toolchain).
 
-.PHONY: demo test verify setup lint generate bench
+.PHONY: demo rehearse-check test verify setup lint generate bench
 
 setup:
 	@bash scripts/setup.sh
 
 demo:
 	@bash scripts/demo.sh $(ARGS)
+
+# Ten faults, rehearsed and for real: they must agree.
+rehearse-check:
+	@bash scripts/demo.sh --rehearse $(ARGS)
 
 test:
 	@bash scripts/test.sh $(ARGS)

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Speed and size, on this machine: placement, failover, footprint. Takes about ten minutes.
-#   scripts/bench.sh [placement|failover|footprint ...]
+# Speed and size, on this machine: placement, failover, footprint, rehearse. Takes about ten minutes.
+#   scripts/bench.sh [placement|failover|footprint|rehearse ...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash scripts/setup.sh
 what=("$@")
-[ ${#what[@]} -gt 0 ] || what=(placement failover footprint)
+[ ${#what[@]} -gt 0 ] || what=(placement failover footprint rehearse)
 target="$(realpath -m "${CARGO_TARGET_DIR:-target}")"
 out="$target/bench"
 mkdir -p "$out"
@@ -25,8 +25,17 @@ for one in "${what[@]}"; do
         cargo build --quiet --example demo --example web
         python3 benches/footprint/measure.py "$target"
         ;;
+    rehearse)
+        cargo build --quiet --release --bin stead
+        python3 benches/rehearse/manifest.py > "$out/ten.yaml"
+        for faults in single double; do
+            echo "every $faults fault of two servers with ten resources:"
+            time "$target/release/stead" rehearse -f "$out/ten.yaml" --faults "$faults" -o json \
+                > "$out/rehearse-$faults.json"
+        done
+        ;;
     *)
-        echo "unknown: $one (placement, failover, footprint)" >&2
+        echo "unknown: $one (placement, failover, footprint, rehearse)" >&2
         exit 2
         ;;
     esac

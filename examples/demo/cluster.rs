@@ -185,6 +185,66 @@ impl Cluster {
         services.agent.wait()
     }
 
+    /// Kills a server's keeper; its agent lives.
+    pub fn kill_keeper(&mut self, server: &str) -> Result<()> {
+        let services = self.services.get_mut(server).context("the server is on")?;
+        services.keeper.signal(Signal::SIGKILL)?;
+        services.keeper.wait()
+    }
+
+    /// Starts a server's keeper, as its unit does.
+    pub fn start_keeper(&mut self, server: &str) -> Result<()> {
+        let keeper = self.start_service(server, "keeper")?;
+        self.services.get_mut(server).context("the server is on")?.keeper = keeper;
+        Ok(())
+    }
+
+    /// Kills the application where it runs.
+    pub fn kill_application(&self, server: &str) -> Result<()> {
+        self.lab.machine(server)?.run(&["pkill", "-KILL", "-x", "web"])?;
+        Ok(())
+    }
+
+    /// Unplugs a server from networks, or plugs it in again.
+    pub fn set_ports(&self, server: &str, networks: &[&str], up: bool) -> Result<()> {
+        networks.iter().try_for_each(|network| self.lab.set_port(server, network, up))
+    }
+
+    /// Freezes a whole server, its network included, or lets it go on.
+    pub fn freeze(&self, server: &str, frozen: bool) -> Result<()> {
+        let machine = self.lab.machine(server)?;
+        let networks: Vec<&str> = self.networks();
+        if frozen {
+            self.set_ports(server, &networks, false)?;
+        }
+        machine.freeze(frozen)?;
+        if !frozen {
+            self.set_ports(server, &networks, true)?;
+        }
+        Ok(())
+    }
+
+    /// Every network.
+    pub fn networks(&self) -> Vec<&str> {
+        let first = self.manifest.servers.first();
+        let addresses = first.map_or(&[][..], |server| &server.addresses);
+        addresses.iter().map(|(network, _)| network.as_str()).collect()
+    }
+
+    /// What a command says.
+    pub async fn ask_stead(&self, arguments: &[&str]) -> Result<Vec<u8>> {
+        let mut command = tokio::process::Command::new(&self.stead);
+        command.args(arguments).env("KUBECONFIG", &self.kubeconfig).kill_on_drop(true);
+        let what = format!("stead {}", arguments.join(" "));
+        let Ok(output) = timeout(COMMAND * 10, command.output()).await else {
+            bail!("`{what}` has not ended");
+        };
+        let output = output.with_context(|| format!("failed to run {}", self.stead.display()))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "`{what}` ended with {}: {said}", output.status);
+        Ok(output.stdout)
+    }
+
     /// Brings back what does not run: a server without power, or its agent.
     pub fn repair(&mut self, server: &str) -> Result<()> {
         let entry = self.manifest.servers.iter().find(|entry| entry.name == server);

@@ -14,6 +14,7 @@ mod lab;
 mod manifest;
 mod plays;
 mod recorder;
+mod rehearsed;
 mod split;
 mod timeline;
 
@@ -45,6 +46,9 @@ struct Arguments {
     /// Play everything so often; the figures are those of the median run.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     runs: u32,
+    /// Play ten faults instead, each of them rehearsed as well, and compare.
+    #[arg(long)]
+    rehearse: bool,
     /// End a cluster that was left running, and do nothing else.
     #[arg(long)]
     stop: bool,
@@ -100,7 +104,11 @@ async fn demo(arguments: &Arguments) -> Result<()> {
     println!("starting three servers with {}", arguments.manifests.display());
     let cluster = Cluster::start(&arguments.lab, &stead, &web, &arguments.manifests).await?;
     let mut stage = Stage::new(cluster).await?;
-    let result = play(&mut stage, arguments).await;
+    let result = if arguments.rehearse {
+        rehearsed::compare(&mut stage).await
+    } else {
+        play(&mut stage, arguments).await
+    };
     if arguments.keep {
         let cluster = stage.into_cluster();
         print_things_to_try(&cluster, &stead);

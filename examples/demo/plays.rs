@@ -15,11 +15,11 @@ use crate::split::{Instants, Split};
 use crate::timeline::{self, Line};
 
 /// How long a takeover may take before the demo gives up.
-const TAKEOVER: Duration = Duration::from_secs(30);
+pub const TAKEOVER: Duration = Duration::from_secs(30);
 /// How long the servers may take to tell each other what happened.
 const TOLD: Duration = Duration::from_secs(10);
 /// Answers that are awaited before and after each play, so that a gap has two ends.
-const SETTLED: Duration = Duration::from_millis(200);
+pub const SETTLED: Duration = Duration::from_millis(200);
 
 /// What is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,16 @@ impl Stage {
         &self.cluster
     }
 
+    /// The cluster, to break it.
+    pub fn cluster_mut(&mut self) -> &mut Cluster {
+        &mut self.cluster
+    }
+
+    /// What the client saw.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Ends the observation.
     pub fn into_cluster(self) -> Cluster {
         self.cluster
@@ -119,7 +129,7 @@ impl Stage {
     }
 
     /// Waits until the cluster is whole and the client content; answers who serves.
-    async fn settle(&mut self) -> Result<String> {
+    pub async fn settle(&mut self) -> Result<String> {
         let holder = self.cluster.whole().await?;
         let since = boot_time()? + SETTLED;
         self.client.answer_after(since, |server| server == holder, TAKEOVER).await?;

@@ -106,6 +106,14 @@ fn mentions(value: &Value, name: &str) -> bool {
     }
 }
 
+/// The objects of manifests that stand on their own; every error is said.
+pub(super) fn check_manifests(files: &[(String, Vec<u8>)]) -> Result<Vec<Value>, Failure> {
+    let (objects, mut problems) = manifest::parse(files);
+    problems.extend(check(&objects, &[]));
+    report(&mut problems, &objects)?;
+    Ok(values(&objects))
+}
+
 /// Reads files, folders and standard input.
 pub(super) fn read_files(names: &[String]) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut files = Vec::new();

@@ -20,6 +20,9 @@ pub(super) enum Failure {
     /// The cluster, or the check before it, says no.
     #[error("refused: {0}")]
     Refused(String),
+    /// A rehearsal found what it was told to fail on.
+    #[error("{0}")]
+    Findings(String),
     /// As `Refused`; everything has been said already.
     #[error("{0}")]
     Problems(String),
@@ -33,6 +36,7 @@ impl Failure {
             Self::Usage(_) => USAGE,
             Self::TimedOut(_) => 3,
             Self::Refused(_) | Self::Problems(_) => 4,
+            Self::Findings(_) => 5,
         }
     }
 

@@ -23,6 +23,7 @@ mod operation;
 mod output;
 mod past;
 mod port_check;
+mod rehearse;
 mod server;
 mod status;
 mod table;
@@ -47,7 +48,7 @@ Exit codes:
   2  the command line is wrong
   3  not done within the time to wait; the cluster goes on with it
   4  refused: a manifest is wrong, the cluster says no, an operation failed or was superseded
-(port-check has its own, as its help says.)
+(port-check and rehearse have their own, as their help says.)
 
 Files:
   /etc/stead/pki/admin.kubeconfig   how to reach the cluster, unless --kubeconfig or KUBECONFIG
@@ -108,6 +109,7 @@ enum Command {
     Events(events::Arguments),
     Why(why::Arguments),
     Explain(explain::Arguments),
+    Rehearse(rehearse::Arguments),
     PortCheck(port_check::Arguments),
     Completion(completion::Arguments),
     #[command(hide = true)]
@@ -149,6 +151,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Agent(command) => command.run(format).map_err(Failure::from),
         Command::Keeper(command) => command.run(format).map_err(Failure::from),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Rehearse(arguments) => rehearse::run(&global, &arguments),
         Command::Completion(arguments) => completion::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Apply(arguments) => on_runtime(apply::run(&global, &arguments)),
@@ -174,7 +177,7 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
-fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(work)
 }

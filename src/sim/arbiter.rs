@@ -15,7 +15,8 @@ use crate::engine::input::{ArbiterAnswer, Recorded, Verdict};
 #[derive(Clone, Debug)]
 pub struct LeaseArbiter {
     record: Option<Entry>,
-    time_to_live: Duration,
+    /// How long the record belongs to who wrote it last.
+    pub time_to_live: Duration,
     /// It does not answer.
     pub away: bool,
     /// Whoever reaches it holds it.

@@ -281,6 +281,15 @@ impl Drivers {
         self.failing.clear();
     }
 
+    /// Whether clients are served by a resource: it is active, works, and nobody is stopping it.
+    #[must_use]
+    pub fn serves(&self, resource: &ResourceName) -> bool {
+        let stops = |work: &Work| {
+            work.action == ResourceAction::Stop && work.context.resource == *resource
+        };
+        self.works_well(resource) && !self.works.values().any(stops)
+    }
+
     /// Whether a resource is active and works.
     #[must_use]
     pub fn works_well(&self, resource: &ResourceName) -> bool {

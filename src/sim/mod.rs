@@ -21,6 +21,7 @@ mod net;
 mod node;
 mod options;
 mod random;
+pub mod rehearse;
 mod schedule;
 mod setup;
 mod stage;

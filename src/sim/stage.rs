@@ -48,6 +48,8 @@ pub struct Pace {
     pub boot: Duration,
     /// From the order to end a machine to its end.
     pub shutdown: Duration,
+    /// One way to the arbiter.
+    pub arbiter: Duration,
     /// How long the keeper takes to end every service.
     pub kill: Duration,
 }

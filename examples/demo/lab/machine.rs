@@ -141,6 +141,12 @@ impl Machine {
         ["--target".into(), target, "--all".into(), "--wd=/".into(), "--".into()]
     }
 
+    /// Stops every process there, or lets them go on: their clocks run meanwhile.
+    pub fn freeze(&self, frozen: bool) -> Result<()> {
+        let (file, text) = (self.cgroup.join("cgroup.freeze"), if frozen { "1" } else { "0" });
+        fs::write(&file, text).with_context(|| format!("failed to write {}", file.display()))
+    }
+
     /// Leaves it on when this process ends.
     pub fn keep(&mut self) -> Result<()> {
         let Some(mut input) = self.input.take() else { return Ok(()) };

@@ -85,6 +85,11 @@ impl Lab {
         Ok(())
     }
 
+    /// Takes a machine's port in a network down, or up again.
+    pub fn set_port(&self, name: &str, network: &str, up: bool) -> Result<()> {
+        self.switch.set_port(name, network, up)
+    }
+
     /// Leaves everything running when this process ends.
     pub fn keep(mut self) -> Result<()> {
         self.kept = true;

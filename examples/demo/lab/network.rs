@@ -71,6 +71,12 @@ impl Switch {
         Ok(())
     }
 
+    /// Takes a machine's port in a network down, or up again.
+    pub fn set_port(&self, machine: &str, network: &str, up: bool) -> Result<()> {
+        let state = if up { "up" } else { "down" };
+        self.batch(&format!("link set {} {state}\n", cable(machine, network)))
+    }
+
     /// Takes a machine's ports down, as its power goes.
     pub fn go_dark(&self, machine: &str) -> Result<()> {
         let down = |network: &String| format!("link set {} down\n", cable(machine, network));

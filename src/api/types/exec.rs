@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Assumed;
 use crate::api::kinds::Duration;
 
 /// Either `command`, which the cluster keeps running, or `start` and `stop`, which it runs.
@@ -64,6 +65,20 @@ pub struct ExecSpec {
     /// Also set the names that CLUSTERPRO (`CLP_*`) scripts read.
     #[serde(default)]
     pub compatibility_names: bool,
+}
+
+impl ExecSpec {
+    /// A command is active once its process runs and ends soon after SIGTERM; scripts that start and
+    /// stop a service take seconds.
+    #[must_use]
+    pub fn assumed(&self) -> Assumed {
+        let milliseconds = std::time::Duration::from_millis;
+        let (start, stop) = match self.command {
+            Some(_) => (milliseconds(20), milliseconds(100)),
+            None => (milliseconds(2000), milliseconds(1000)),
+        };
+        Assumed { start, stop, ..Assumed::default() }
+    }
 }
 
 fn restart_window() -> Duration {

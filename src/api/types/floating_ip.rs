@@ -1,9 +1,12 @@
 //! `FloatingIP`: an address of the servers' subnet that follows the group (CP-5).
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::Assumed;
 
 /// An address that is put on an interface while the group is active.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +36,19 @@ pub struct FloatingIpSpec {
     #[serde(default)]
     #[schemars(extend("x-stead-change" = "Live"))]
     pub duplicate_check: DuplicateCheck,
+}
+
+impl FloatingIpSpec {
+    /// The address is asked for three times before it is used; neighbours learn it at once.
+    #[must_use]
+    pub fn assumed(&self) -> Assumed {
+        let milliseconds = Duration::from_millis;
+        let start = match self.duplicate_check {
+            DuplicateCheck::Refuse => milliseconds(200),
+            DuplicateCheck::Skip => milliseconds(50),
+        };
+        Assumed { start, stop: milliseconds(10), ..Assumed::default() }
+    }
 }
 
 /// A floating address on one server.

@@ -1,5 +1,6 @@
 //! The settings of each type of resource and monitor, one file each.
 
+mod assumed;
 mod automatic;
 mod claims;
 mod custom;
@@ -9,6 +10,7 @@ mod load_balance;
 mod probe_port;
 mod tcp;
 
+pub use assumed::*;
 pub use automatic::*;
 pub use claims::*;
 pub use custom::*;

@@ -1,12 +1,13 @@
 //! A world that somebody observes: what nodes tell is kept, and what physically runs can be asked
 //! for. Two servers that run one group are then a finding of the observer, and not the end.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::World;
-use crate::api::names::GroupName;
+use super::{Happening, World};
+use crate::api::names::{GroupName, ServerName};
 use crate::engine::effect::Event;
 use crate::engine::time::Instant;
+use crate::sim::checkers::Violation;
 use crate::sim::clock::TrueTime;
 use crate::sim::node::Node;
 
@@ -19,13 +20,13 @@ pub struct Told {
     pub event: Event,
 }
 
-/// What physically runs of one group.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What physically runs of one group: a bit for each server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
     /// Servers on which anything of it runs.
-    pub touched: Vec<usize>,
-    /// Servers on which all of it runs and works.
-    pub serving: Vec<usize>,
+    pub touched: u64,
+    /// Servers on which all of it runs and works, and nothing of it is being stopped.
+    pub serving: u64,
 }
 
 impl<N: Node> World<N> {
@@ -39,32 +40,85 @@ impl<N: Node> World<N> {
         self.told.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
+    /// The groups, in the order of their activities.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.groups.keys()
+    }
+
     /// What runs of each group.
-    #[must_use]
-    pub fn activity(&self) -> BTreeMap<GroupName, Activity> {
-        let of = |(group, resources): (&GroupName, &Vec<_>)| {
+    pub fn activity(&self) -> impl Iterator<Item = Activity> {
+        self.groups.iter().map(|(group, resources)| {
             let mut activity = Activity::default();
             for (server, machine) in self.machines.iter().enumerate() {
                 if machine.frozen.is_some() || !machine.drivers.runs(group) {
                     continue;
                 }
-                activity.touched.push(server);
-                if resources.iter().all(|name| machine.drivers.works_well(name)) {
-                    activity.serving.push(server);
+                activity.touched |= 1 << server;
+                if resources.iter().all(|name| machine.drivers.serves(name)) {
+                    activity.serving |= 1 << server;
                 }
             }
-            (group.clone(), activity)
-        };
-        self.groups.iter().map(of).collect()
+            activity
+        })
     }
 
-    /// Whether anything is under way on any machine: a driver's work, or the end of services.
+    /// The name of a server by its index.
+    #[must_use]
+    pub fn server_name(&self, server: usize) -> Option<&ServerName> {
+        self.names.get(server)
+    }
+
+    /// Plays for a while, and shows the world after each happening.
+    ///
+    /// # Errors
+    ///
+    /// Where a rule is broken.
+    pub fn watch_for(
+        &mut self,
+        duration: Duration,
+        mut see: impl FnMut(&Self),
+    ) -> Result<(), Violation> {
+        let end = self.now + duration;
+        self.run_until(duration, |world| {
+            see(world);
+            false
+        })?;
+        self.now = end;
+        see(self);
+        Ok(())
+    }
+
+    /// Whether anything is under way: a driver's work, the end of services, a start of a machine, an
+    /// agent or a keeper.
     #[must_use]
     pub fn busy(&self) -> bool {
         let busy = |machine: &super::Machine<N>| {
             machine.frozen.is_none() && (machine.drivers.busy() || machine.keeper.killing)
         };
+        let starts = |server: usize, epoch: u32| self.machines[server].epoch == epoch;
         self.machines.iter().any(busy)
+            || self.queue.iter().any(|next| match &next.0.happening {
+                Happening::PowerOn { server, epoch }
+                | Happening::PowerOff { server, epoch, .. }
+                | Happening::Agent { server, epoch }
+                | Happening::Keeper { server, epoch } => starts(*server, *epoch),
+                Happening::Wake { .. }
+                | Happening::Prove { .. }
+                | Happening::Arrive { .. }
+                | Happening::Disk { .. }
+                | Happening::Work { .. }
+                | Happening::Check { .. }
+                | Happening::Script { .. }
+                | Happening::Ask { .. }
+                | Happening::Answer { .. }
+                | Happening::Deadline { .. }
+                | Happening::Killed { .. }
+                | Happening::Thaw { .. }
+                | Happening::Resume { .. }
+                | Happening::Strike
+                | Happening::Mend(_)
+                | Happening::Operate => false,
+            })
     }
 
     /// Until when the keeper of a server lets services live.
@@ -73,8 +127,12 @@ impl<N: Node> World<N> {
         self.machines.get(server)?.keeper.lease
     }
 
-    /// The parts that the arbiter consists of: one that answers suffices.
-    pub fn arbiter_parts(&mut self, parts: usize) {
+    /// The parts that the arbiter consists of, one of which suffices; and how long its record, if it
+    /// keeps one, belongs to who wrote it last.
+    pub fn set_arbiter(&mut self, parts: usize, time_to_live: Option<Duration>) {
         self.arbiter.parts = parts;
+        if let Some(time_to_live) = time_to_live {
+            self.arbiter.time_to_live = time_to_live;
+        }
     }
 }

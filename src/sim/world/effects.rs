@@ -154,7 +154,8 @@ impl<N: Node> World<N> {
         // Most questions and answers are quick; some take most of what the budget allows.
         let budget = self.options.arbiter_budget;
         let longest = if self.randoms.disk.chance(20) { budget / 2 } else { budget / 20 };
-        self.randoms.disk.duration(Duration::from_micros(500), longest)
+        let drawn = self.randoms.disk.duration(Duration::from_micros(500), longest);
+        self.options.pace.as_ref().map_or(drawn, |pace| pace.arbiter)
     }
 
     fn lease(&mut self, server: usize, until: Option<Instant>) {

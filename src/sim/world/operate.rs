@@ -128,6 +128,15 @@ impl<N: Node> World<N> {
     }
 
     /// What is not as it should be.
+    #[must_use]
+    pub fn problems(&mut self) -> Vec<String> {
+        match self.seen() {
+            Some(seen) => self.unsettled(&seen),
+            None => vec!["nobody leads".to_owned()],
+        }
+    }
+
+    /// What is not as it should be, by what a leader says.
     fn unsettled(&self, seen: &Seen) -> Vec<String> {
         let mut problems: Vec<String> =
             seen.out.iter().map(|server| format!("{server} is out")).collect();

@@ -1,0 +1,169 @@
+//! One play: faults in a world that is whole, until nothing moves any more.
+
+use std::time::Duration;
+
+use super::cases::Case;
+use crate::api::kinds::OperationType;
+use crate::engine::Engine;
+use crate::sim::checkers::Violation;
+use crate::sim::clock::TrueTime;
+use crate::sim::faults::Fault;
+use crate::sim::world::{Activity, Told, World};
+
+/// A play that still moves after so long is cut off.
+const LONGEST: Duration = Duration::from_secs(7200);
+
+/// What ran from an instant on, of each group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sample {
+    pub(super) at: TrueTime,
+    /// What clients can't reach does not serve.
+    pub(super) groups: Vec<Activity>,
+}
+
+#[derive(Clone, Debug)]
+struct Mend {
+    at: TrueTime,
+    faults: Vec<Fault>,
+    dark: u64,
+}
+
+/// A play, as far as it has come.
+#[derive(Clone, Debug)]
+pub(super) struct Play {
+    pub(super) world: World<Engine>,
+    /// When the first fault came.
+    pub(super) began: TrueTime,
+    pub(super) samples: Vec<Sample>,
+    pub(super) told: Vec<Told>,
+    /// It was cut off while something still moved.
+    pub(super) endless: bool,
+    mends: Vec<Mend>,
+    dark: u64,
+    notice: Duration,
+}
+
+impl Play {
+    /// A play in a world that is whole and observed.
+    pub(super) fn new(world: &World<Engine>) -> Self {
+        let mut play = Self {
+            began: world.now(),
+            world: world.clone(),
+            samples: Vec::new(),
+            told: Vec::new(),
+            endless: false,
+            mends: Vec::new(),
+            dark: 0,
+            notice: Duration::ZERO,
+        };
+        play.world.take_told();
+        look(&play.world, 0, &mut play.samples);
+        play
+    }
+
+    /// A fault comes now. `provoked`: somebody does what makes it show.
+    pub(super) fn strike(&mut self, case: &Case, provoked: bool) -> Result<(), Violation> {
+        self.notice = self.notice.max(case.notice);
+        self.dark |= case.dark;
+        for fault in &case.faults {
+            self.world.break_it(fault)?;
+        }
+        look(&self.world, self.dark, &mut self.samples);
+        if let Some(lasts) = case.lasts {
+            let at = self.world.now() + lasts;
+            self.mends.push(Mend { at, faults: case.faults.clone(), dark: case.dark });
+        }
+        if let (true, Some(provocation), Some(leader)) =
+            (provoked, &case.provocation, self.world.leader())
+        {
+            let to = provocation.to.and_then(|server| self.world.server_name(server));
+            let to = to.map(|name| name.as_str().to_owned());
+            let group = provocation.group.as_str();
+            self.world.request(leader, OperationType::MoveGroup, Some(group), to.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// Plays up to an instant.
+    pub(super) fn run_to(&mut self, end: TrueTime) -> Result<(), Violation> {
+        while let Some(next) = self.mends.iter().map(|mend| mend.at).min().filter(|at| *at <= end) {
+            self.watch_to(next)?;
+            let due = self.mends.extract_if(.., |mend| mend.at <= next).collect::<Vec<_>>();
+            for mend in due {
+                self.dark &= !mend.dark;
+                for fault in &mend.faults {
+                    self.world.mend(fault)?;
+                }
+            }
+            look(&self.world, self.dark, &mut self.samples);
+        }
+        self.watch_to(end)
+    }
+
+    fn watch_to(&mut self, end: TrueTime) -> Result<(), Violation> {
+        let now = self.world.now();
+        if end > now {
+            let Self { world, samples, dark, .. } = self;
+            world.watch_for(end - now, |world| look(world, *dark, samples))?;
+        }
+        let told = self.world.take_told();
+        self.told.extend(told.into_iter().filter(|told| tells_something(&told.event.reason)));
+        Ok(())
+    }
+
+    /// Plays until nothing moves any more.
+    pub(super) fn finish(&mut self) -> Result<(), Violation> {
+        let timing = self.world.options.timing();
+        // Nothing is silent for longer that still comes to something ...
+        let usual = (timing.wait() + timing.interval * 2).max(self.notice + timing.timeout);
+        // ... but a server that starts and waits for the others.
+        let starting = timing.wait() + self.world.options.wait_for_servers;
+        let begin = self.world.now();
+        loop {
+            let now = self.world.now();
+            let last = self.last_change().max(begin);
+            let quiet = if self.is_starting() { usual.max(starting) } else { usual };
+            let due = last + quiet;
+            if now >= due && self.mends.is_empty() && !self.world.busy() {
+                return Ok(());
+            }
+            if now - begin > LONGEST {
+                self.endless = true;
+                return Ok(());
+            }
+            self.run_to(now + usual / 4)?;
+        }
+    }
+
+    /// Whether a server waits for others before it starts groups.
+    fn is_starting(&self) -> bool {
+        let said = self.told.iter().rev().map(|told| told.event.reason.as_str());
+        let mut said = said.filter(|reason| reason.starts_with("Startup"));
+        said.next() == Some("StartupWaiting")
+    }
+
+    fn last_change(&self) -> TrueTime {
+        let sample = self.samples.last().map(|sample| sample.at);
+        sample.max(self.told.last().map(|told| told.at)).unwrap_or(self.began)
+    }
+}
+
+/// Whether an event says that something goes on.
+fn tells_something(reason: &str) -> bool {
+    !matches!(reason, "MonitorNormal" | "MonitorUnknown" | "PathLost" | "PathRestored")
+}
+
+/// Remembers what runs, where that has changed.
+fn look(world: &World<Engine>, dark: u64, samples: &mut Vec<Sample>) {
+    let seen = || {
+        world.activity().map(|activity| Activity {
+            serving: activity.serving & !dark,
+            touched: activity.touched,
+        })
+    };
+    let known = samples.last().map_or(&[][..], |sample| &sample.groups);
+    if !seen().eq(known.iter().copied()) {
+        let groups = seen().collect();
+        samples.push(Sample { at: world.now(), groups });
+    }
+}
