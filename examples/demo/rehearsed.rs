@@ -167,8 +167,7 @@ async fn real(
     expected: &Expected,
 ) -> Result<(String, Duration)> {
     let standby = standby(stage)?;
-    let networks: Vec<String> =
-        stage.cluster().networks().into_iter().map(str::to_owned).collect();
+    let networks: Vec<String> = stage.cluster().networks().into_iter().map(str::to_owned).collect();
     let networks: Vec<&str> = networks.iter().map(String::as_str).collect();
     let last = &networks[networks.len().saturating_sub(1)..];
     let at = boot_time()?;

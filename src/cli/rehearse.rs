@@ -134,8 +134,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure>
     }
     // Whoever reads a story wants its true times.
     let pauses = if arguments.explain.is_some() { Pauses::Whole } else { Pauses::Cut };
-    let rehearsal =
-        Rehearsal::new(&objects, &measured, arguments.seed, pauses).map_err(refusal)?;
+    let rehearsal = Rehearsal::new(&objects, &measured, arguments.seed, pauses).map_err(refusal)?;
     let filter = Filter::new(&arguments.filter, &rehearsal)?;
     if let Some(id) = &arguments.explain {
         return print(&report::story(&rehearsal, id)?);

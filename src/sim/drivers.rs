@@ -284,9 +284,8 @@ impl Drivers {
     /// Whether clients are served by a resource: it is active, works, and nobody is stopping it.
     #[must_use]
     pub fn serves(&self, resource: &ResourceName) -> bool {
-        let stops = |work: &Work| {
-            work.action == ResourceAction::Stop && work.context.resource == *resource
-        };
+        let stops =
+            |work: &Work| work.action == ResourceAction::Stop && work.context.resource == *resource;
         self.works_well(resource) && !self.works.values().any(stops)
     }
 

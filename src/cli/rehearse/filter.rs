@@ -22,9 +22,8 @@ impl Filter {
             let category = Category::ALL.into_iter().find(|category| category.name() == word);
             let of_category = |index: &usize| Some(cases[*index].category) == category;
             let named = |index: &usize| cases[*index].about.contains(word);
-            let found: Vec<usize> = (0..cases.len())
-                .filter(|index| of_category(index) || named(index))
-                .collect();
+            let found: Vec<usize> =
+                (0..cases.len()).filter(|index| of_category(index) || named(index)).collect();
             if found.is_empty() && category.is_none() {
                 unknown.push(word.as_str());
             }
@@ -39,7 +38,12 @@ impl Filter {
         let known: Vec<&str> = kinds.into_iter().chain(names.iter().copied()).collect();
         let said: Vec<String> = unknown
             .iter()
-            .map(|word| format!("no fault is of kind or about `{word}`{}", suggestion(word, known.iter().copied())))
+            .map(|word| {
+                format!(
+                    "no fault is of kind or about `{word}`{}",
+                    suggestion(word, known.iter().copied())
+                )
+            })
             .collect();
         Err(Failure::Usage(format!(
             "{}; kinds: {}; names: {}",

@@ -24,7 +24,12 @@ pub(super) fn read(file: &str, objects: &[Value]) -> Result<Measured, Failure> {
         .collect();
     let unknown = measured.resources.keys().filter(|name| !known.contains(&name.as_str()));
     let said: Vec<String> = unknown
-        .map(|name| format!("{file}: there is no resource `{name}`{}", suggestion(name, known.iter().copied())))
+        .map(|name| {
+            format!(
+                "{file}: there is no resource `{name}`{}",
+                suggestion(name, known.iter().copied())
+            )
+        })
         .collect();
     if said.is_empty() { Ok(measured) } else { Err(Failure::Refused(said.join("\n"))) }
 }

@@ -61,7 +61,8 @@ impl<'a> Report<'a> {
         let mut pairs: BTreeMap<(usize, usize), &Row> = BTreeMap::new();
         for row in self.doubles() {
             let Some((second, _)) = row.second else { continue };
-            let graver = |index: &usize| alone.get(index).is_some_and(|one| grade(row) <= grade(one));
+            let graver =
+                |index: &usize| alone.get(index).is_some_and(|one| grade(row) <= grade(one));
             if grade(row) == (false, false, false) || [row.first, second].iter().any(graver) {
                 continue;
             }

@@ -48,9 +48,11 @@ fn against_two(rehearsal: &Rehearsal, cases: &[&Case]) -> String {
             .to_owned();
     }
     match rehearsal.model.cluster.arbiter {
-        Arbiter::None => "arbitration: with None every part acts; use Majority with three servers, \
+        Arbiter::None => {
+            "arbitration: with None every part acts; use Majority with three servers, \
                           an exclusive arbiter, or fencing"
-            .to_owned(),
+                .to_owned()
+        }
         Arbiter::External { exclusive: false } => {
             let type_ = rehearsal.cluster.spec.arbitration.type_;
             format!(

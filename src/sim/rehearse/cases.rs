@@ -305,8 +305,7 @@ impl Lister<'_> {
             let name = self.name(server);
             let text = format!("what {monitor} looks at fails on {name}");
             let fault = Fault::FailCheck(server, monitor.clone());
-            let case =
-                self.case(Category::Monitor, text, vec![fault], &[monitor.as_str(), name]);
+            let case = self.case(Category::Monitor, text, vec![fault], &[monitor.as_str(), name]);
             cases.push(Case { notice: monitor_notice(model), ..case });
         }
     }

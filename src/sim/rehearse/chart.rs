@@ -142,7 +142,12 @@ pub fn sums(stretches: &[Stretch]) -> Vec<(Phase, Duration)> {
 mod tests {
     use super::*;
 
-    fn mark(at: u64, reason: &'static str, kind: &'static str, name: &'static str) -> Mark<'static> {
+    fn mark(
+        at: u64,
+        reason: &'static str,
+        kind: &'static str,
+        name: &'static str,
+    ) -> Mark<'static> {
         Mark { at, reason, kind, name }
     }
 

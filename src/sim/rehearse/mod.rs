@@ -43,7 +43,9 @@ use crate::api::kinds::{Cluster, OperationType};
 use crate::api::{FINALIZER, NAMESPACE};
 use crate::engine::Engine;
 use crate::engine::ids::Revision;
-use crate::engine::model::{Arbiter, CompileError, Model, ObjectKey, Objects, StoredObject, compile};
+use crate::engine::model::{
+    Arbiter, CompileError, Model, ObjectKey, Objects, StoredObject, compile,
+};
 
 /// How often somebody looks whether the starting cluster is online.
 const LOOK: Duration = Duration::from_millis(500);
@@ -360,8 +362,7 @@ impl Rehearsal {
         };
         let second = index(second).filter(|second| *second != first)?;
         let case = self.cases.get(second)?;
-        let (moment, play) =
-            single.moments.iter().find(|(moment, _)| moment.slug() == slug)?;
+        let (moment, play) = single.moments.iter().find(|(moment, _)| moment.slug() == slug)?;
         let mut play = play.clone();
         let at = play.world.now() - play.began;
         let result = self.strike_second(first, case, moment, &mut play);
@@ -539,7 +540,8 @@ fn stage(model: &Model, durations: &Durations, objects: Objects, seed: u64) -> W
 /// Lets the cluster start; groups that wait for a person are started.
 fn bring_online(world: &mut World<Engine>, model: &Model) -> Result<(), RehearseError> {
     let starts = model.groups.values().flat_map(|group| group.resources.values());
-    let starts: Duration = starts.map(|resource| Duration::from(resource.spec.activation.timeout)).sum();
+    let starts: Duration =
+        starts.map(|resource| Duration::from(resource.spec.activation.timeout)).sum();
     let within = model.cluster.wait_for_servers + model.cluster.timing.timeout * 40 + starts;
     let within = within.min(Duration::from_secs(3600));
     let end = world.now() + within;
@@ -551,7 +553,8 @@ fn bring_online(world: &mut World<Engine>, model: &Model) -> Result<(), Rehearse
         }
         world.run_for(LOOK).map_err(broken)?;
         let leader = world.leader().filter(|_| !asked);
-        if let Some(leader) = leader.filter(|_| world.members().len() == model.cluster.servers.len())
+        if let Some(leader) =
+            leader.filter(|_| world.members().len() == model.cluster.servers.len())
         {
             asked = true;
             for (name, group) in &model.groups {

@@ -181,12 +181,7 @@ fn merged(gaps: &[(u64, u64)]) -> Vec<(u64, u64)> {
     merged
 }
 
-fn charted(
-    play: &Play,
-    gaps: &[(u64, u64)],
-    name: &GroupName,
-    group: &GroupModel,
-) -> Vec<Stretch> {
+fn charted(play: &Play, gaps: &[(u64, u64)], name: &GroupName, group: &GroupModel) -> Vec<Stretch> {
     let ours = |resource: &str| group.resources.contains_key(&ResourceName::from(resource));
     let divide =
         |(from, to): &(u64, u64)| chart::divide(*from, *to, name.as_str(), ours, marks(&play.told));

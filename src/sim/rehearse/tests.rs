@@ -82,10 +82,8 @@ fn the_parts_of_a_takeover_add_up_and_hold_the_takeover_wait() {
     assert_eq!(sum, group.outage);
     let wait = rehearsal.model().cluster.timing.wait();
     let of = |phase: &Phase| group.split.iter().find(|(known, _)| known == phase).map(|p| p.1);
-    let protocol: Duration = [Phase::Detection, Phase::Arbitration, Phase::TakeoverWait]
-        .iter()
-        .filter_map(of)
-        .sum();
+    let protocol: Duration =
+        [Phase::Detection, Phase::Arbitration, Phase::TakeoverWait].iter().filter_map(of).sum();
     // The fault comes half an interval after the last support.
     let interval = rehearsal.model().cluster.timing.interval;
     assert!(protocol <= wait && protocol + interval >= wait, "{protocol:?} of {wait:?}");
