@@ -9,6 +9,7 @@ fi
 bash scripts/setup.sh
 bash scripts/setup-kubectl.sh
 bash scripts/setup-stores.sh
+bash scripts/setup-machine.sh
 if [ $# -gt 0 ]; then
     exec cargo test "$@"
 fi

@@ -276,7 +276,7 @@ fn prepare(
     let keeper = connect_keeper(options, &config, boot, runtime)?;
     let (host, lease) = host(options, &config, &me, &keeper, &inbox, runtime);
     watch_keeper(&keeper, &inbox, runtime);
-    inbox.input(successor(keeper.welcome()));
+    tell_guard(&inbox, keeper.welcome());
     let engine = start_engine(&me, boot, loaded.incarnation, loaded.durable)?;
     let writer = start_writer(file, &inbox)?;
     let handle = runtime.handle().clone();
@@ -441,13 +441,16 @@ fn watch_keeper(keeper: &KeeperClient, inbox: &Inbox, runtime: &Runtime) {
     });
 }
 
-/// What ends the services where the keeper can't, for the engine.
-fn successor(welcome: Welcome) -> Input {
-    Input::Guard(match welcome.successor {
+/// What ends the services where the keeper can't, for the engine; a device that is armed first.
+fn tell_guard(inbox: &Inbox, welcome: Welcome) {
+    if let Some(report) = welcome.watchdog {
+        inbox.input(Input::Guard(GuardNews::WatchdogFound(super::work::armed(report))));
+    }
+    inbox.input(Input::Guard(match welcome.successor {
         Successor::Unit => GuardNews::SuccessorUnit,
         Successor::Agent => GuardNews::SuccessorAgent,
         Successor::Nothing { reason } => GuardNews::SuccessorNone { reason },
-    })
+    }));
 }
 
 fn on_keeper_event(inbox: &Inbox, event: KeeperEvent) {
@@ -455,7 +458,7 @@ fn on_keeper_event(inbox: &Inbox, event: KeeperEvent) {
         KeeperEvent::Lost => inbox.input(Input::Keeper { present: false }),
         KeeperEvent::Connected(welcome) => {
             inbox.input(Input::Keeper { present: true });
-            inbox.input(successor(welcome));
+            tell_guard(inbox, welcome);
         }
         KeeperEvent::Refused(fault) => tracing::error!(%fault, "the keeper refuses this agent"),
         KeeperEvent::Keeper(Event::PortDied { name, message }) => {

@@ -146,7 +146,8 @@ impl Work {
                 }
                 Some(seconds) => {
                     let order = WatchdogOrder { device, seconds };
-                    keeper.arm_watchdog(order).await.map(armed).map_err(|e| e.to_string())
+                    let report = keeper.arm_watchdog(order).await;
+                    report.map(|report| Some(armed(report))).map_err(|e| e.to_string())
                 }
             };
             answer(Input::Guard(GuardNews::Watchdog(result)));
@@ -181,9 +182,10 @@ impl Work {
     }
 }
 
-fn armed(report: WatchdogReport) -> Option<WatchdogArmed> {
+/// As the engine takes it.
+pub(super) fn armed(report: WatchdogReport) -> WatchdogArmed {
     let WatchdogReport { device, identity, seconds } = report;
-    Some(WatchdogArmed { device: device.display().to_string(), identity, seconds })
+    WatchdogArmed { device: device.display().to_string(), identity, seconds }
 }
 
 /// Runs a driver. A keeper that is lost is back a moment later and holds nothing then: stopping and

@@ -97,6 +97,7 @@ fn answer(
                 pid: std::process::id(),
                 containment: Containment::ProcessGroups { reason: "a test".into() },
                 successor: Default::default(),
+                watchdog: None,
                 all_ended: true,
             }));
         }

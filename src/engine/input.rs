@@ -181,6 +181,8 @@ pub enum GuardNews {
         /// Why.
         reason: String,
     },
+    /// This device was armed already when the keeper was met.
+    WatchdogFound(WatchdogArmed),
     /// The answer to `Effect::Watchdog`: the device that is armed, none, or why not as asked.
     Watchdog(Result<Option<WatchdogArmed>, String>),
     /// The device can't be petted any more.

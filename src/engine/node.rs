@@ -391,7 +391,7 @@ impl Engine {
             }
             AfterPersist::FinalAction { action, record } => {
                 self.durable.apply(&record);
-                self.effects.push_back(Effect::Power { action });
+                self.end_machine(action);
             }
         }
     }
@@ -422,7 +422,7 @@ impl Engine {
             }
             // A machine that can't write is ended all the same: the guard forgets one.
             AfterPersist::FinalAction { action, .. } => {
-                self.effects.push_back(Effect::Power { action });
+                self.end_machine(action);
             }
         }
     }

@@ -264,6 +264,9 @@ pub struct Welcome {
     /// What ends the services where the keeper itself is killed or hangs.
     #[serde(default)]
     pub successor: Successor,
+    /// The watchdog that is armed already.
+    #[serde(default)]
+    pub watchdog: Option<WatchdogReport>,
 }
 
 /// What ends the services where the keeper itself is killed or hangs.

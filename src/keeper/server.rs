@@ -470,6 +470,7 @@ impl Server {
             containment: self.holder.describe(),
             all_ended: std::mem::replace(&mut self.all_ended, false),
             successor: self.successor(),
+            watchdog: self.watchdog.report(),
         }))
     }
 

@@ -141,6 +141,12 @@ impl Watchdog {
         Ok(report)
     }
 
+    /// What is armed.
+    #[must_use]
+    pub fn report(&self) -> Option<WatchdogReport> {
+        self.armed().as_ref().map(|armed| armed.report.clone())
+    }
+
     /// Stops the device, if any.
     pub fn disarm(&self) {
         if let Some(mut armed) = self.armed().take() {
@@ -277,5 +283,7 @@ pub fn default_device() -> PathBuf {
     PathBuf::from("/dev/watchdog")
 }
 
+#[cfg(all(test, target_arch = "x86_64"))]
+mod machine;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@ fn agree(mut stream: UnixStream) {
                 pid: 1,
                 containment: Containment::ProcessGroups { reason: "a test".into() },
                 successor: Default::default(),
+                watchdog: None,
                 all_ended: true,
             }),
             Request::List => Reply::Processes(Vec::new()),

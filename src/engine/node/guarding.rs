@@ -81,8 +81,9 @@ impl Engine {
         let plan = self.model.cluster.watchdog;
         let wanted = (plan.mode != WatchdogMode::Off).then_some(plan.seconds);
         let guarding = &self.guarding;
-        if self.keeper != Some(true) || guarding.asked.is_some() || guarding.settled == Some(wanted)
-        {
+        // Once the successor is known, a device that the keeper had armed before is, too.
+        let known = self.keeper == Some(true) && guarding.successor.is_some();
+        if !known || guarding.asked.is_some() || guarding.settled == Some(wanted) {
             return;
         }
         let armed = guarding.armed.as_ref().map(|armed| armed.seconds);
@@ -119,6 +120,7 @@ impl Engine {
             GuardNews::SuccessorNone { reason } => {
                 self.guarding.successor = Some(Successor::Nothing(reason));
             }
+            GuardNews::WatchdogFound(armed) => self.guarding.armed = Some(armed),
             GuardNews::Watchdog(result) => self.on_watchdog(result),
             GuardNews::WatchdogFailed => {
                 self.guarding.armed = None;
@@ -164,9 +166,8 @@ impl Engine {
 
     /// The keeper is lost: what it armed bites, unless the next one takes it over.
     pub(super) fn forget_watchdog(&mut self) {
-        self.guarding.armed = None;
-        self.guarding.asked = None;
-        self.guarding.settled = None;
+        let known_by = std::mem::take(&mut self.guarding.known_by);
+        self.guarding = Guarding { known_by, ..Guarding::default() };
     }
 
     /// For the leader, and for people.
@@ -213,3 +214,6 @@ impl Engine {
         Guard { by: by.to_owned(), why, watchdog, self_fence }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,9 +35,7 @@ impl Engine {
                 &[("action", &name), ("message", because)],
                 &[],
             );
-            self.out_of_service = true;
-            self.stop_taking_part();
-            self.effects.push_back(Effect::Power { action });
+            self.end_machine(action);
             return;
         }
         let cluster = &self.model.cluster;
@@ -60,6 +58,14 @@ impl Engine {
         self.event_about_me("FinalActionTaken", &[("action", &name), ("message", because)], &[]);
         let record = Record::FinalAction(self.now.wall);
         self.persist(record.clone(), AfterPersist::FinalAction { action, record });
+    }
+
+    /// The keeper ends the services first: a machine that is told to end may wait for a stop script
+    /// that hangs, and others count on `selfFence`.
+    pub(super) fn end_machine(&mut self, action: PowerAction) {
+        self.out_of_service = true;
+        self.stop_taking_part();
+        self.effects.push_back(Effect::Power { action });
     }
 
     fn stop_taking_part(&mut self) {
