@@ -378,6 +378,9 @@ impl Shell {
         let durable = self.engine.durable();
         running.known = Some(durable.revision);
         running.cluster = stored_cluster(&durable.objects);
+        if let Some(spec) = &running.cluster {
+            self.work.prepare_arbiters(spec);
+        }
         let mut found = running.cluster.as_ref().map(endpoints).unwrap_or_default();
         if found.remove(&self.me).is_none() {
             found = self.configured.first_peers();

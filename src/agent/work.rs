@@ -41,7 +41,6 @@ pub struct Work {
     host: Host,
     answer: Answer,
     running: BTreeMap<ActionId, AbortHandle>,
-    cluster: String,
     arbiters: Arbiters,
 }
 
@@ -49,8 +48,8 @@ impl Work {
     /// Works with this host, for the cluster of this id, and answers there.
     #[must_use]
     pub fn new(runtime: Handle, host: Host, cluster: String, answer: Answer) -> Self {
-        let (running, arbiters) = (BTreeMap::new(), Arbiters::default());
-        Self { runtime, host, answer, running, cluster, arbiters }
+        let arbiters = Arbiters::new(cluster, host.server.clone(), host.clock);
+        Self { runtime, host, answer, running: BTreeMap::new(), arbiters }
     }
 
     /// What drivers work with.
@@ -102,9 +101,14 @@ impl Work {
         self.spawn(id, work, answer, || (CheckResult::Unknown, PANICKED.to_owned()));
     }
 
+    /// Makes the arbiters that the Cluster names.
+    pub fn prepare_arbiters(&mut self, spec: &ClusterSpec) {
+        self.arbiters.prepare(spec);
+    }
+
     /// Asks the arbiter.
     pub fn verdict(&mut self, id: ActionId, spec: &ClusterSpec, question: ArbiterQuestion) {
-        let asked = self.arbiters.ask(&self.cluster, &self.host.server, spec, question);
+        let asked = self.arbiters.ask(spec, question);
         let work = async move {
             match timeout(VERDICT_TIMEOUT, asked).await {
                 Ok(answer) => answer,

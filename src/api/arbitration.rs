@@ -118,12 +118,12 @@ impl Combination {
         match arbiter.type_ {
             // Counted, or known all the time.
             ArbiterType::Majority | ArbiterType::Serial => Duration::ZERO,
-            ArbiterType::Ping => {
-                arbiter.ping.as_ref().map_or(Duration::ZERO, |ping| ping.timeout.into())
-            }
-            ArbiterType::HTTP => {
-                arbiter.http.as_ref().map_or(Duration::ZERO, |http| http.timeout.into())
-            }
+            ArbiterType::Ping => arbiter.ping.as_ref().map_or(Duration::ZERO, |ping| {
+                Duration::from(ping.interval) + Duration::from(ping.timeout)
+            }),
+            ArbiterType::HTTP => arbiter.http.as_ref().map_or(Duration::ZERO, |http| {
+                Duration::from(http.interval) + Duration::from(http.timeout)
+            }),
             // The record of a dead holder lasts its time; then it is read and written once more.
             ArbiterType::Lease => arbiter.lease.as_ref().map_or(Duration::ZERO, |lease| {
                 Duration::from(lease.ttl) + 2 * Duration::from(lease.timeout)

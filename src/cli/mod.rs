@@ -9,6 +9,7 @@ mod completion;
 mod connection;
 mod delete;
 mod describe;
+mod disk_arbiter;
 mod docs;
 mod events;
 mod explain;
@@ -110,6 +111,7 @@ enum Command {
     Why(why::Arguments),
     Explain(explain::Arguments),
     Rehearse(rehearse::Arguments),
+    DiskArbiter(disk_arbiter::Arguments),
     PortCheck(port_check::Arguments),
     Completion(completion::Arguments),
     #[command(hide = true)]
@@ -150,6 +152,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Init(command) => command.run(),
         Command::Agent(command) => command.run(format).map_err(Failure::from),
         Command::Keeper(command) => command.run(format).map_err(Failure::from),
+        Command::DiskArbiter(arguments) => disk_arbiter::run(arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&global, &arguments),
         Command::Completion(arguments) => completion::run(&arguments),

@@ -7,6 +7,7 @@
 //!
 //! Nothing here reads a clock, locks, awaits or draws a random number that was not handed in.
 
+pub mod arbitration;
 pub mod durable;
 pub mod effect;
 pub mod group;

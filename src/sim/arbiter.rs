@@ -6,10 +6,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::clock::TrueTime;
+use super::hardware::{Hardware, Works};
 use crate::api::names::ServerName;
 use crate::engine::effect::ArbiterQuestion;
 use crate::engine::ids::{Revision, Term};
 use crate::engine::input::{ArbiterAnswer, Recorded, Verdict};
+
+/// The serial line, as a part of the arbiter.
+pub const LINE: usize = 0;
+/// The disk, as a part of the arbiter.
+pub const DISK: usize = 1;
 
 /// The record and the service that keeps it.
 #[derive(Clone, Debug)]
@@ -27,6 +33,8 @@ pub struct LeaseArbiter {
     pub parts_away: BTreeSet<usize>,
     /// Servers that it is away for.
     pub cut_off: BTreeSet<usize>,
+    /// A disk or a line, where it is no record.
+    pub hardware: Option<Hardware>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,12 +57,32 @@ impl LeaseArbiter {
             parts: 1,
             parts_away: BTreeSet::new(),
             cut_off: BTreeSet::new(),
+            hardware: None,
+        }
+    }
+
+    /// What works of its hardware for a server.
+    fn works(&self, server: usize) -> Works {
+        Works {
+            line: !self.parts_away.contains(&LINE),
+            disk: !self.away && !self.cut_off.contains(&server) && !self.parts_away.contains(&DISK),
+        }
+    }
+
+    /// A server shows that it lives, where the arbiter has hardware to show it on.
+    pub fn show(&mut self, now: TrueTime, server: usize) {
+        let works = self.works(server);
+        if let Some(hardware) = &mut self.hardware {
+            hardware.show(now, server, works);
         }
     }
 
     /// Whether it gives a server no answer.
     #[must_use]
     pub fn is_away(&self, server: usize) -> bool {
+        if self.hardware.is_some() {
+            return false;
+        }
         self.away || self.cut_off.contains(&server) || self.parts_away.len() >= self.parts
     }
 
@@ -73,6 +101,12 @@ impl LeaseArbiter {
         server: &ServerName,
         question: &ArbiterQuestion,
     ) -> ArbiterAnswer {
+        let position = self.hardware.as_ref().and_then(|hardware| hardware.position(server));
+        let works = position.map(|position| self.works(position));
+        if let (Some(hardware), Some(works), Some(position)) = (&mut self.hardware, works, position)
+        {
+            return hardware.ask(now, position, question, works);
+        }
         if self.shared {
             return ArbiterAnswer::new(Verdict::Held, "simulated");
         }

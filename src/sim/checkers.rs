@@ -148,7 +148,11 @@ impl Checkers {
         }
         let mut abandoned = Vec::new();
         for (key, change) in &mut self.acknowledged {
-            if self.arbiter == ArbiterKind::Lease {
+            let apart = matches!(
+                self.arbiter,
+                ArbiterKind::Lease | ArbiterKind::Disk | ArbiterKind::SerialDisk
+            );
+            if apart {
                 // Views need not share a server: whoever has it on disk carries it on.
                 change.carriers = on_disk(key, change.revision);
             }

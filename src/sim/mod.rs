@@ -16,6 +16,7 @@ mod disk;
 mod drivers;
 mod engine_node;
 mod faults;
+mod hardware;
 mod keeper;
 mod net;
 mod node;

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use super::faults::FaultKind;
 use super::random::{Random, Stream};
+use super::setup;
 use super::stage::Pace;
-use crate::api::kinds::ReturnPolicy;
+use crate::api::arbitration::Combination;
+use crate::api::kinds::{PartitionAction, ReturnPolicy};
 use crate::api::timing::Timing;
 
-/// Who decides when the servers cannot all talk. The first two are exclusive, so I1 must hold always.
+/// Who decides when the servers cannot all talk. Where it is exclusive, I1 must hold always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArbiterKind {
     /// A majority of all configured servers.
@@ -22,6 +24,12 @@ pub enum ArbiterKind {
     Reachable,
     /// Nobody: whoever is left may act. Not exclusive.
     Nobody,
+    /// A shared disk with slots.
+    Disk,
+    /// A serial line between two servers. Not exclusive.
+    Serial,
+    /// Both: part 0 of the arbiter is the line, part 1 the disk.
+    SerialDisk,
 }
 
 /// How rough it gets.
@@ -90,6 +98,8 @@ pub struct Options {
     pub failback: bool,
     /// How long a starting cluster waits for all servers.
     pub wait_for_servers: Duration,
+    /// What a server does that may not go on.
+    pub on_partition: PartitionAction,
     /// How long things take; none: it is drawn.
     pub pace: Option<Arc<Pace>>,
 }
@@ -107,6 +117,9 @@ impl Options {
             arbiter_budget: match arbiter {
                 ArbiterKind::Majority | ArbiterKind::Nobody => Duration::ZERO,
                 ArbiterKind::Lease | ArbiterKind::Reachable => Duration::from_millis(200),
+                ArbiterKind::Disk | ArbiterKind::Serial | ArbiterKind::SerialDisk => {
+                    Duration::from_millis(20)
+                }
             },
             profile: Profile::Calm,
             groups: 1,
@@ -128,6 +141,7 @@ impl Options {
             return_policy: ReturnPolicy::Manual,
             failback: false,
             wait_for_servers: Duration::from_secs(10),
+            on_partition: PartitionAction::StopGroups,
             pace: None,
         }
     }
@@ -213,7 +227,27 @@ impl Options {
     /// The protocol times that follow.
     #[must_use]
     pub fn timing(&self) -> Timing {
-        Timing::derive(self.timeout, self.arbiter_budget)
+        Timing::derive(self.timeout, self.budget())
+    }
+
+    /// How long the arbiter may take.
+    fn budget(&self) -> Duration {
+        match self.arbiter {
+            ArbiterKind::Disk | ArbiterKind::Serial | ArbiterKind::SerialDisk => {
+                Combination::of(&setup::arbitration(self)).budget(self.timeout)
+            }
+            ArbiterKind::Majority
+            | ArbiterKind::Lease
+            | ArbiterKind::Reachable
+            | ArbiterKind::Nobody => self.arbiter_budget,
+        }
+    }
+
+    /// How long a slot of the shared disk stands still until its server counts as dead.
+    #[must_use]
+    pub fn disk_window(&self) -> Duration {
+        let combination = Combination::of(&setup::arbitration(self));
+        combination.disk_window(self.timeout, setup::IO_TIMEOUT)
     }
 
     /// How long after all is healed every automatic group must be active again (I3): start-up

@@ -11,10 +11,11 @@ use serde_json::{Map, Value, json};
 use super::options::{ArbiterKind, Options};
 use crate::api::kinds::{
     Activation, Arbitration, ArbitrationType, Automation, Cluster, ClusterServer, ClusterSpec,
-    Deactivation, DeactivationFailure, DeletionPolicy, FailoverGroup, FailoverGroupSpec,
-    FinalAction, Guards, Heartbeat, HttpArbitration, Monitor, MonitorSpec, MonitorTiming,
-    MonitorType, Recovery, RecoveryTarget, RecoveryTargetKind, Resource, ResourceSpec,
-    ResourceType, ServerRole, Startup, TlsMode, Watchdog,
+    Deactivation, DeactivationFailure, DeletionPolicy, DiskArbitration, FailoverGroup,
+    FailoverGroupSpec, FinalAction, Guards, Heartbeat, HttpArbitration, Monitor, MonitorSpec,
+    MonitorTiming, MonitorType, Recovery, RecoveryTarget, RecoveryTargetKind, Resource,
+    ResourceSpec, ResourceType, SerialArbitration, SerialDiskArbitration, ServerRole, Startup,
+    TlsMode, Watchdog,
 };
 use crate::api::types::{ExecSpec, TcpMonitorSpec};
 use crate::api::{FINALIZER, NAMESPACE};
@@ -45,6 +46,8 @@ pub fn resource_name(group: usize, index: usize) -> String {
     format!("g{}-r{}", group + 1, index + 1)
 }
 
+/// How long the shared disk may take.
+pub(super) const IO_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long a driver may take in the simulated cluster.
 const DRIVER_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -124,12 +127,23 @@ fn cluster(options: &Options) -> ClusterSpec {
 }
 
 /// The lease stand-in takes the place of the web server.
-fn arbitration(options: &Options) -> Arbitration {
+pub(super) fn arbitration(options: &Options) -> Arbitration {
+    let device = || "/dev/shared".to_owned();
+    let disk = || DiskArbitration { device: device(), io_timeout: IO_TIMEOUT.into() };
+    let serial = || SerialArbitration { device: device(), baud_rate: 38_400 };
+    let plain =
+        |type_| Arbitration { type_, on_partition: options.on_partition, ..Arbitration::default() };
     match options.arbiter {
-        ArbiterKind::Majority => Arbitration::default(),
-        ArbiterKind::Nobody => {
-            Arbitration { type_: ArbitrationType::None, ..Arbitration::default() }
+        ArbiterKind::Majority => plain(ArbitrationType::Majority),
+        ArbiterKind::Nobody => plain(ArbitrationType::None),
+        ArbiterKind::Disk => Arbitration { disk: Some(disk()), ..plain(ArbitrationType::Disk) },
+        ArbiterKind::Serial => {
+            Arbitration { serial: Some(serial()), ..plain(ArbitrationType::Serial) }
         }
+        ArbiterKind::SerialDisk => Arbitration {
+            serial_disk: Some(SerialDiskArbitration { serial: serial(), disk: disk() }),
+            ..plain(ArbitrationType::SerialDisk)
+        },
         ArbiterKind::Lease | ArbiterKind::Reachable => Arbitration {
             type_: ArbitrationType::HTTP,
             http: Some(HttpArbitration {
@@ -139,8 +153,10 @@ fn arbitration(options: &Options) -> Arbitration {
                 tls: TlsMode::Verify,
                 ca_file: None,
                 timeout: options.arbiter_budget.into(),
+                interval: Duration::ZERO.into(),
+                proxy: None,
             }),
-            ..Arbitration::default()
+            ..plain(ArbitrationType::HTTP)
         },
     }
 }

@@ -19,6 +19,7 @@ use super::clock::{Clock, TrueTime};
 use super::disk::Disk;
 use super::drivers::Drivers;
 use super::faults::Fault;
+use super::hardware::Hardware;
 use super::keeper::Keeper;
 use super::net::Network;
 use super::node::{Birth, Node, Seen};
@@ -229,6 +230,7 @@ impl<N: Node> World<N> {
             options,
         };
         world.trace.milestone(world.now, 0, || world.options.to_string());
+        world.arbiter.hardware = Hardware::of(&world.options, &world.names);
         world.make_machines(&stage.objects);
         world
     }
@@ -417,6 +419,9 @@ impl<N: Node> World<N> {
         let boot = BootId(self.randoms.machines.number());
         let seed = self.randoms.machines.number();
         let exclusive = self.options.arbiter == ArbiterKind::Lease;
+        if let Some(hardware) = &mut self.arbiter.hardware {
+            hardware.start(server, boot.0);
+        }
         let machine = &mut self.machines[server];
         let birth = Birth {
             identity: Identity {

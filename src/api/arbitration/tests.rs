@@ -90,6 +90,7 @@ fn budgets_add_up_where_one_arbiter_waits_for_another() {
         ping: Some(PingArbitration {
             targets: Vec::new(),
             timeout: Duration::from_secs(seconds).into(),
+            interval: Duration::ZERO.into(),
         }),
         ..Arbiter::default()
     };

@@ -250,6 +250,14 @@ pub struct PingArbitration {
     #[serde(default = "ping_timeout")]
     #[schemars(extend("x-stead-minimum" = "10ms", "x-stead-maximum" = "1m"))]
     pub timeout: Duration,
+    /// How long after the last question the next one is asked.
+    #[serde(default = "ping_interval")]
+    #[schemars(extend("x-stead-minimum" = "0s", "x-stead-maximum" = "1m"))]
+    pub interval: Duration,
+}
+
+fn ping_interval() -> Duration {
+    std::time::Duration::ZERO.into()
 }
 
 fn ping_timeout() -> Duration {
@@ -282,6 +290,18 @@ pub struct HttpArbitration {
     #[serde(default = "http_timeout")]
     #[schemars(extend("x-stead-minimum" = "100ms", "x-stead-maximum" = "1m"))]
     pub timeout: Duration,
+    /// How long after the last question the next one is asked.
+    #[serde(default = "http_interval")]
+    #[schemars(extend("x-stead-minimum" = "0s", "x-stead-maximum" = "1m"))]
+    pub interval: Duration,
+    /// Proxy on the way there, as `host:port`. With TLS it is asked for a tunnel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 260), regex(pattern = r"^[^:/\s]+:[0-9]{1,5}$"))]
+    pub proxy: Option<String>,
+}
+
+fn http_interval() -> Duration {
+    std::time::Duration::from_secs(1).into()
 }
 
 fn https_port() -> u16 {

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -29,6 +29,10 @@ use crate::engine::input::Verdict;
 enum HttpError {
     #[error("failed to connect to {host}:{port}: {source}")]
     Connect { host: String, port: u16, source: io::Error },
+    #[error("the proxy {proxy} {message}")]
+    Proxy { proxy: String, message: String },
+    #[error("the proxy {proxy} opened no way: {message}")]
+    Tunnel { proxy: String, message: String },
     #[error("failed to agree on TLS with {host}: {source}")]
     Tls { host: String, source: io::Error },
     #[error("{host} answered with something that is not HTTP: {source}")]
@@ -48,8 +52,9 @@ impl HttpError {
     fn is_ours(&self) -> bool {
         match self {
             HttpError::Connect { source, .. } => crate::drivers::is_local_shortage(source),
-            HttpError::Tls { .. } | HttpError::Exchange { .. } => false,
-            HttpError::Authorities { .. }
+            HttpError::Tunnel { .. } | HttpError::Tls { .. } | HttpError::Exchange { .. } => false,
+            HttpError::Proxy { .. }
+            | HttpError::Authorities { .. }
             | HttpError::Prepare(_)
             | HttpError::Name { .. }
             | HttpError::Request { .. } => true,
@@ -77,9 +82,7 @@ async fn status(spec: &HttpArbitration) -> Result<StatusCode, HttpError> {
         TlsMode::Verify => Some((connector(spec).await?, server_name(spec)?)),
         TlsMode::Disabled => None,
     };
-    let stream = TcpStream::connect((spec.host.as_str(), spec.port)).await.map_err(|source| {
-        HttpError::Connect { host: spec.host.clone(), port: spec.port, source }
-    })?;
+    let stream = connect(spec, tls.is_some()).await?;
     match tls {
         Some((connector, name)) => {
             let stream = connector
@@ -89,6 +92,63 @@ async fn status(spec: &HttpArbitration) -> Result<StatusCode, HttpError> {
             exchange(spec, stream, request).await
         }
         None => exchange(spec, stream, request).await,
+    }
+}
+
+/// The way to the web server, or to the proxy that asks it; through the proxy with TLS.
+async fn connect(spec: &HttpArbitration, tunnel: bool) -> Result<TcpStream, HttpError> {
+    let failed = |host: &str, port, source| HttpError::Connect { host: host.into(), port, source };
+    let Some(proxy) = &spec.proxy else {
+        let stream = TcpStream::connect((spec.host.as_str(), spec.port)).await;
+        return stream.map_err(|source| failed(&spec.host, spec.port, source));
+    };
+    let (host, port) = proxy.rsplit_once(':').unwrap_or((proxy, ""));
+    let port = port.parse().map_err(|_| HttpError::Proxy {
+        proxy: proxy.clone(),
+        message: "is not of the form host:port".to_owned(),
+    })?;
+    let stream = TcpStream::connect((host, port)).await;
+    let mut stream = stream.map_err(|source| failed(host, port, source))?;
+    if tunnel {
+        open_tunnel(spec, proxy, &mut stream).await?;
+    }
+    Ok(stream)
+}
+
+/// Longest answer of a proxy to a request for a tunnel.
+const TUNNEL_ANSWER_MAX: u64 = 8192;
+
+async fn open_tunnel(
+    spec: &HttpArbitration,
+    proxy: &str,
+    stream: &mut TcpStream,
+) -> Result<(), HttpError> {
+    let refused = |message: String| HttpError::Tunnel { proxy: proxy.to_owned(), message };
+    let host = bracketed(&spec.host);
+    let target = format!("{host}:{}", spec.port);
+    let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.map_err(|error| refused(error.to_string()))?;
+    // A byte at a time: what follows the answer belongs to TLS.
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        if answer.len() as u64 >= TUNNEL_ANSWER_MAX {
+            return Err(refused("its answer has no end".to_owned()));
+        }
+        let byte = stream.read_u8().await.map_err(|error| refused(error.to_string()))?;
+        answer.push(byte);
+    }
+    let line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line).into_owned();
+    match line.split(' ').nth(1) {
+        Some("200") => Ok(()),
+        Some(_) | None => Err(refused(format!("it answers `{line}`"))),
+    }
+}
+
+fn bracketed(host: &str) -> String {
+    match host.parse() {
+        Ok(IpAddr::V6(address)) => format!("[{address}]"),
+        Ok(IpAddr::V4(_)) | Err(_) => host.to_owned(),
     }
 }
 
@@ -115,18 +175,20 @@ async fn exchange(
 }
 
 fn request(spec: &HttpArbitration) -> Result<Request<Empty<Bytes>>, HttpError> {
-    let host = match spec.host.parse() {
-        Ok(IpAddr::V6(address)) => format!("[{address}]"),
-        Ok(IpAddr::V4(_)) | Err(_) => spec.host.clone(),
-    };
+    let host = bracketed(&spec.host);
     let usual = match spec.tls {
         TlsMode::Verify => 443,
         TlsMode::Disabled => 80,
     };
     let host = if spec.port == usual { host } else { format!("{host}:{}", spec.port) };
+    // A proxy without a tunnel is told the whole address.
+    let uri = match (&spec.proxy, spec.tls) {
+        (Some(_), TlsMode::Disabled) => format!("http://{host}{}", spec.path),
+        (Some(_), TlsMode::Verify) | (None, _) => spec.path.clone(),
+    };
     Request::builder()
         .method(Method::HEAD)
-        .uri(&spec.path)
+        .uri(uri)
         .header(header::HOST, host)
         .header(header::USER_AGENT, concat!("stead/", env!("CARGO_PKG_VERSION")))
         .header(header::CONNECTION, "close")

@@ -3,22 +3,31 @@
 //! Majority is counted in the engine. An arbiter here says `Held` only when it is certain that the
 //! servers asked for may act; whatever goes wrong on the way is `Lost` or `Unknown`.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, StreamExt};
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::api::arbitration::{Combination, writes_record};
-use crate::api::kinds::{Arbiter as Spec, ArbiterType, ClusterSpec, CombinationRule};
+use crate::api::kinds::{
+    self, Arbiter as Spec, ArbiterType, ClusterSpec, CombinationRule, DiskArbitration,
+};
 use crate::api::names::ServerName;
 use crate::api::timing::Timing;
 use crate::engine::effect::ArbiterQuestion;
 use crate::engine::input::{ArbiterAnswer, Recorded, Verdict};
+use crate::engine::time::Instant as BootInstant;
 
+pub mod disk;
 pub mod http;
 pub mod lease;
 pub mod ping;
+pub mod serial;
 
 /// What an arbiter is asked.
 #[derive(Clone, Debug)]
@@ -32,7 +41,7 @@ pub struct Question {
 }
 
 /// What an arbiter knows of the cluster when it is made.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Setting {
     /// Id of the cluster.
     pub cluster: String,
@@ -44,6 +53,19 @@ pub struct Setting {
     pub timing: Timing,
     /// How long a slot on a disk stands still until its server counts as dead.
     pub disk_window: Duration,
+    /// Boot time.
+    pub clock: fn() -> BootInstant,
+}
+
+impl Setting {
+    /// Whether nothing changed.
+    fn is(&self, other: &Self) -> bool {
+        self.cluster == other.cluster
+            && self.server == other.server
+            && self.servers == other.servers
+            && self.timing == other.timing
+            && self.disk_window == other.disk_window
+    }
 }
 
 /// One arbiter, as this agent asks it. It lives as long as its settings: it may keep connections,
@@ -58,8 +80,10 @@ pub trait Arbiter: Send + Sync {
 }
 
 /// The arbiters of this server, made anew when their settings change.
-#[derive(Default)]
 pub struct Arbiters {
+    cluster: String,
+    server: ServerName,
+    clock: fn() -> BootInstant,
     made: Option<Made>,
 }
 
@@ -76,35 +100,47 @@ struct Asked {
 }
 
 impl Arbiters {
-    /// Asks as the Cluster says.
-    pub fn ask(
-        &mut self,
-        cluster: &str,
-        server: &ServerName,
-        spec: &ClusterSpec,
-        engine: ArbiterQuestion,
-    ) -> BoxFuture<'static, ArbiterAnswer> {
+    /// For this server, of the cluster of this id.
+    #[must_use]
+    pub fn new(cluster: String, server: ServerName, clock: fn() -> BootInstant) -> Self {
+        Self { cluster, server, clock, made: None }
+    }
+
+    /// Makes what the Cluster names. What shows that this server lives, on a disk or a serial line,
+    /// begins here, long before anybody asks.
+    pub fn prepare(&mut self, spec: &ClusterSpec) {
         let combination = Combination::of(&spec.arbitration);
         let timeout = Duration::from(spec.heartbeat.timeout);
         let timing = Timing::derive(timeout, combination.budget(timeout));
         let disk = combination.arbiters.iter().find_map(|arbiter| arbiter.disk.as_ref());
         let io_timeout = disk.map_or(Duration::ZERO, |disk| disk.io_timeout.into());
         let setting = Setting {
-            cluster: cluster.to_owned(),
-            server: server.clone(),
+            cluster: self.cluster.clone(),
+            server: self.server.clone(),
             servers: spec.servers.iter().map(|server| server.name.as_str().into()).collect(),
             timing,
             disk_window: combination.disk_window(timeout, io_timeout),
+            clock: self.clock,
         };
-        let known = |made: &Made| made.setting == setting && made.combination == combination;
+        let known = |made: &Made| made.setting.is(&setting) && made.combination == combination;
         if !self.made.as_ref().is_some_and(known) {
             // The old ones first: two of them must not share a device.
             self.made = None;
             let asked = Arc::new(Asked::new(&setting, &combination));
             self.made = Some(Made { setting, combination, asked });
         }
+    }
+
+    /// Asks as the Cluster says.
+    pub fn ask(
+        &mut self,
+        spec: &ClusterSpec,
+        engine: ArbiterQuestion,
+    ) -> BoxFuture<'static, ArbiterAnswer> {
+        self.prepare(spec);
         let asked = self.made.as_ref().map(|made| made.asked.clone());
-        let question = Question { cluster: cluster.to_owned(), server: server.clone(), engine };
+        let (cluster, server) = (self.cluster.clone(), self.server.clone());
+        let question = Question { cluster, server, engine };
         Box::pin(async move {
             match asked {
                 Some(asked) => asked.ask(&question).await,
@@ -210,27 +246,35 @@ fn arbiter(setting: &Setting, spec: &Spec) -> Box<dyn Arbiter> {
     };
     match spec.type_ {
         ArbiterType::Ping => match spec.ping.clone() {
-            Some(ping) => Box::new(Looking(move || {
+            Some(ping) => Looking::boxed(ping.interval, move || {
                 let ping = ping.clone();
                 async move { ping::verdict(&ping).await }
-            })),
+            }),
             None => missing(),
         },
         ArbiterType::HTTP => match spec.http.clone() {
-            Some(http) => Box::new(Looking(move || {
+            Some(http) => Looking::boxed(http.interval, move || {
                 let http = http.clone();
                 async move { http::verdict(&http).await }
-            })),
+            }),
             None => missing(),
         },
         ArbiterType::Lease => match &spec.lease {
             Some(lease) => Box::new(lease::Lease::new(setting, lease)),
             None => missing(),
         },
-        ArbiterType::Disk | ArbiterType::Serial => {
-            let message = format!("{:?} is not asked by this release", spec.type_);
-            Box::new(Fixed(ArbiterAnswer::new(Verdict::Unknown, message)))
-        }
+        ArbiterType::Disk => match &spec.disk {
+            Some(disk) => Box::new(disk_arbiter(setting, spec, disk)),
+            None => missing(),
+        },
+        ArbiterType::Serial => match &spec.serial {
+            Some(serial) => {
+                let device = spec.device_on(setting.server.as_str(), &serial.device);
+                let (device, rate) = (Path::new(device), serial.baud_rate);
+                Box::new(serial::SerialArbiter::start(setting, device, rate, setting.clock))
+            }
+            None => missing(),
+        },
         ArbiterType::Majority => {
             Box::new(Fixed(ArbiterAnswer::new(Verdict::Unknown, "a majority is counted")))
         }
@@ -246,8 +290,38 @@ impl Arbiter for Fixed {
     }
 }
 
-/// Looks at something outside and remembers nothing.
-struct Looking<F>(F);
+/// The thread and the device of a disk arbiter.
+fn disk_arbiter(setting: &Setting, spec: &Spec, disk: &DiskArbitration) -> disk::DiskArbiter {
+    let device = spec.device_on(setting.server.as_str(), &disk.device);
+    let (device, cluster) = (PathBuf::from(device), setting.cluster.clone());
+    let open = move || {
+        let device = disk::Device::open(&device, &cluster)?;
+        Ok(Box::new(device) as Box<dyn disk::Blocks>)
+    };
+    let io_timeout = disk.io_timeout.into();
+    // A number that no other run has; should there be none, the server's name still differs.
+    let mut run = [0; 8];
+    let drawn = SystemRandom::new().fill(&mut run);
+    let run = drawn.map_or(0, |()| u64::from_ne_bytes(run));
+    disk::DiskArbiter::start(setting, io_timeout, run, setting.clock, Arc::new(open))
+}
+
+/// Looks at something outside, not more often than each interval.
+struct Looking<F> {
+    look: F,
+    interval: Duration,
+    looked: Mutex<Option<Instant>>,
+}
+
+impl<F, Look> Looking<F>
+where
+    F: Fn() -> Look + Send + Sync + 'static,
+    Look: Future<Output = (Verdict, String)> + Send + 'static,
+{
+    fn boxed(interval: kinds::Duration, look: F) -> Box<dyn Arbiter> {
+        Box::new(Self { look, interval: interval.into(), looked: Mutex::new(None) })
+    }
+}
 
 impl<F, Look> Arbiter for Looking<F>
 where
@@ -256,7 +330,13 @@ where
 {
     fn ask<'a>(&'a self, _question: &'a Question) -> BoxFuture<'a, ArbiterAnswer> {
         Box::pin(async move {
-            let (verdict, message) = (self.0)().await;
+            let mut looked = self.looked.lock().await;
+            if let Some(last) = *looked {
+                tokio::time::sleep_until(last + self.interval).await;
+            }
+            *looked = Some(Instant::now());
+            drop(looked);
+            let (verdict, message) = (self.look)().await;
             ArbiterAnswer::new(verdict, message)
         })
     }

@@ -194,6 +194,7 @@ mod tests {
         PingArbitration {
             targets: targets.iter().map(|target| target.parse().unwrap()).collect(),
             timeout: Duration::from_secs(9).into(),
+            interval: Duration::ZERO.into(),
         }
     }
 

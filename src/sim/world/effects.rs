@@ -86,6 +86,7 @@ impl<N: Node> World<N> {
                 let Some(receiver) = self.names.iter().position(|name| *name == to) else {
                     return Ok(());
                 };
+                self.arbiter.show(self.now, server);
                 let from = self.names[server].clone();
                 let envelope = Envelope { from, boot, to, to_boot, number, message };
                 self.send(server, receiver, path.as_ref(), envelope);

@@ -41,6 +41,8 @@ fn spec(port: u16) -> HttpArbitration {
         tls: TlsMode::Disabled,
         ca_file: None,
         timeout: Duration::from_secs(9).into(),
+        interval: Duration::ZERO.into(),
+        proxy: None,
     }
 }
 
@@ -148,5 +150,79 @@ async fn authorities_that_can_not_be_read_are_unknown_never_lost() {
         let (verdict, message) = verdict(&spec).await;
         assert_eq!(verdict, Verdict::Unknown, "{message}");
         assert!(message.starts_with("failed to read the authorities in"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn without_tls_a_proxy_is_told_the_whole_address() {
+    let (port, served) = server(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let spec = HttpArbitration {
+        host: "target.example".into(),
+        proxy: Some(format!("127.0.0.1:{port}")),
+        ..spec(80)
+    };
+    let (verdict, message) = verdict(&spec).await;
+    assert_eq!(verdict, Verdict::Held, "{message}");
+    let request = served.await.unwrap();
+    assert!(request.starts_with("HEAD http://target.example/alive HTTP/1.1\r\n"), "{request}");
+}
+
+/// A proxy that opens one tunnel to `port` of this machine.
+async fn tunnel_to(port: u16) -> (u16, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap().port();
+    let served = tokio::spawn(async move {
+        let (mut near, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(near.read_u8().await.unwrap());
+        }
+        near.write_all(b"HTTP/1.1 200 Connection established\r\nvia: us\r\n\r\n").await.unwrap();
+        let mut far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+        String::from_utf8(request).unwrap()
+    });
+    (own, served)
+}
+
+#[tokio::test]
+async fn with_tls_a_proxy_opens_a_tunnel_and_the_target_is_still_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    for (name, expected) in [("target.example", Verdict::Held), ("else.example", Verdict::Lost)] {
+        let (port, pem) = tls_server(name).await;
+        fs::write(&file, pem).unwrap();
+        let (proxy, tunnel) = tunnel_to(port).await;
+        let spec = HttpArbitration {
+            host: "target.example".into(),
+            tls: TlsMode::Verify,
+            ca_file: Some(file.to_string_lossy().into_owned()),
+            proxy: Some(format!("127.0.0.1:{proxy}")),
+            ..spec(443)
+        };
+        let (verdict, message) = verdict(&spec).await;
+        assert_eq!(verdict, expected, "{message}");
+        let request = tunnel.await.unwrap();
+        assert!(request.starts_with("CONNECT target.example:443 HTTP/1.1\r\n"), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_or_lies_is_lost() {
+    for answer in [b"HTTP/1.1 407 Who are you\r\n\r\n".as_slice(), b"", b"220 ftp\r\n\r\n"] {
+        let (port, _served) = server(answer).await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        fs::write(&file, tls_server("x.example").await.1).unwrap();
+        let spec = HttpArbitration {
+            host: "x.example".into(),
+            tls: TlsMode::Verify,
+            ca_file: Some(file.to_string_lossy().into_owned()),
+            proxy: Some(format!("127.0.0.1:{port}")),
+            ..spec(443)
+        };
+        let (verdict, message) = verdict(&spec).await;
+        assert_eq!(verdict, Verdict::Lost, "{message}");
+        assert!(message.contains("opened no way"), "{message}");
     }
 }

@@ -1,0 +1,6 @@
+//! The rules of arbiters that are more than one question: what a shared disk and a serial line say.
+//!
+//! Pure, so that the drivers and the simulator play the same rules.
+
+pub mod disk;
+pub mod serial;
