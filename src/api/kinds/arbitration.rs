@@ -296,7 +296,7 @@ pub struct HttpArbitration {
     pub interval: Duration,
     /// Proxy on the way there, as `host:port`. With TLS it is asked for a tunnel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 260), regex(pattern = r"^[^:/\s]+:[0-9]{1,5}$"))]
+    #[schemars(length(min = 3, max = 260))]
     pub proxy: Option<String>,
 }
 

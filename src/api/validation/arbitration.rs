@@ -164,6 +164,14 @@ fn check_targets(
         let field = format!("{place}.ping.targets[{index}]");
         problems.extend(check_target(set, spec, *target, field));
     }
+    if let Some(proxy) = arbiter.http.as_ref().and_then(|http| http.proxy.as_deref()) {
+        let port = proxy.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+        if port.and_then(|(_, port)| port.parse::<u16>().ok()).is_none() {
+            let message = "is not of the form host:port";
+            let problem = Problem::error("InvalidAddress", format!("{place}.http.proxy"), message);
+            problems.push(problem.found(&proxy.into()));
+        }
+    }
     let Some(host) = arbiter.http.as_ref().map(|http| http.host.as_str()) else { return };
     let field = format!("{place}.http.host");
     if let Ok(target) = host.parse() {
