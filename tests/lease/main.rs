@@ -1,11 +1,12 @@
-//! The lease arbiter against real stores: moto for S3, Azurite, etcd; and, for want of an API server
-//! that could be had here, against a small stand-in for the Lease API of Kubernetes.
+//! The lease arbiter against real stores: moto for S3, Azurite, etcd; and, for want of any that could
+//! be had here, against small stand-ins for the Lease API of Kubernetes and for Google Cloud Storage.
 //!
 //! Between arbiter and store stands a proxy that fails on demand, also after the store has done what
 //! was asked. Stores are fetched by scripts/setup-stores.sh, started here on free ports of the
 //! loopback, and ended here.
 
 mod cluster;
+mod gcs;
 mod kubernetes;
 mod proxy;
 mod scenarios;
@@ -33,6 +34,11 @@ async fn etcd_keeps_a_lease() {
 async fn a_kubernetes_lease_keeps_a_lease() {
     let backend: Backend = kubernetes::serve().await;
     scenarios::play(&backend).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn google_cloud_storage_is_asked_for_generations() {
+    scenarios::play(&gcs::serve().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use super::{Set, timeouts};
 use crate::api::arbitration::{Combination, Safety};
 use crate::api::kinds::{
     self, Arbiter, ArbiterServer, ArbiterType, ArbitrationType, ClusterSpec, CombinationRule,
-    LeaseArbitration, PartitionAction, ServerRole,
+    LeaseArbitration, LeaseStore, PartitionAction, ServerRole,
 };
 use crate::api::problem::Problem;
 
@@ -172,6 +172,9 @@ fn check_targets(
             problems.push(problem.found(&proxy.into()));
         }
     }
+    if let Some(lease) = &arbiter.lease {
+        problems.extend(check_endpoints(spec, lease, place));
+    }
     let Some(host) = arbiter.http.as_ref().map(|http| http.host.as_str()) else { return };
     let field = format!("{place}.http.host");
     if let Ok(target) = host.parse() {
@@ -179,6 +182,45 @@ fn check_targets(
     } else if spec.servers.iter().any(|server| server.name == host) {
         problems.push(target_is_server(field, host, host));
     }
+}
+
+/// A store that runs on the servers alone falls with them. Members of an etcd may stand there, as
+/// long as one stands elsewhere.
+fn check_endpoints(spec: &ClusterSpec, lease: &LeaseArbitration, place: &str) -> Option<Problem> {
+    let one = |endpoint: &Option<String>| endpoint.clone().into_iter().collect::<Vec<_>>();
+    let (field, endpoints) = match lease.type_ {
+        LeaseStore::S3 => ("s3.endpoint", one(&lease.s3.as_ref()?.endpoint)),
+        LeaseStore::AzureBlob => {
+            ("azureBlob.endpoint", one(&lease.azure_blob.as_ref()?.endpoint))
+        }
+        LeaseStore::GCS => ("gcs.endpoint", one(&lease.gcs.as_ref()?.endpoint)),
+        LeaseStore::Etcd => ("etcd.endpoints", lease.etcd.as_ref()?.endpoints.clone()),
+        LeaseStore::Kubernetes => return None,
+    };
+    let field = format!("{place}.lease.{field}");
+    let mut on_servers = Vec::new();
+    for endpoint in &endpoints {
+        let Some(host) = host(endpoint) else {
+            let message = "is no address: write http:// or https://, a host, and perhaps a port";
+            let problem = Problem::error("InvalidValue", field, message);
+            return Some(problem.found(&endpoint.as_str().into()));
+        };
+        let there = |server: &&kinds::ClusterServer| {
+            server.name == host
+                || server.addresses.values().any(|address| address.to_string() == host)
+        };
+        on_servers.extend(spec.servers.iter().find(there).map(|server| &server.name));
+    }
+    let first = on_servers.first().filter(|_| on_servers.len() == endpoints.len())?;
+    Some(target_is_server(field, first, endpoints.first()?))
+}
+
+/// The host of an address with a scheme that stores speak.
+fn host(endpoint: &str) -> Option<String> {
+    let uri: http::Uri = endpoint.parse().ok()?;
+    matches!(uri.scheme_str(), Some("http" | "https")).then_some(())?;
+    let host = uri.host().filter(|host| !host.is_empty())?;
+    Some(host.trim_start_matches('[').trim_end_matches(']').to_owned())
 }
 
 fn target_is_server(field: String, server: &str, found: &str) -> Problem {

@@ -311,9 +311,9 @@ impl Lease {
             (record, version)
         } else {
             match self.prove(store, question, record, version).await? {
-                Proof::Refuses(record, version) => {
+                Proof::Refuses(written) => {
                     self.state(|state| state.proven = true);
-                    (record, version)
+                    *written
                 }
                 Proof::Overtaken => return Ok(Tried::Again),
                 Proof::Accepts => {
@@ -354,7 +354,7 @@ impl Lease {
         };
         let other = self.record(question, Some(&record))?;
         match self.within(store.write(&other.encode(), Some(&version))).await? {
-            Written::Conflict => Ok(Proof::Refuses(next, newer)),
+            Written::Conflict => Ok(Proof::Refuses(Box::new((next, newer)))),
             Written::Done(_) => Ok(Proof::Accepts),
         }
     }
@@ -405,8 +405,11 @@ enum Looked {
 
 /// Whether a store keeps to conditions.
 enum Proof {
-    Refuses(Record, Version),
+    /// It does; our last write.
+    Refuses(Box<(Record, Version)>),
+    /// Somebody else wrote in between.
     Overtaken,
+    /// It wrote what it must not.
     Accepts,
 }
 

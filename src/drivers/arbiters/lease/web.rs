@@ -1,7 +1,7 @@
 //! The HTTP client of all stores: rustls with ring, and nothing that happens behind one's back.
 //!
-//! No retries, no redirects, no proxy, no body beyond a limit. A time-out belongs to the caller,
-//! who drops the future.
+//! No request is sent again that may have been sent, no redirect followed, no proxy used, no body
+//! read beyond a limit. A time-out belongs to the caller, who drops the future.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -135,3 +135,6 @@ fn authorities(file: Option<&str>) -> Result<RootCertStore, StoreError> {
     // Without any, every https address fails with its own clear error; http needs none.
     Ok(roots)
 }
+
+#[cfg(test)]
+mod tests;
