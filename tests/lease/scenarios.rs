@@ -94,14 +94,16 @@ async fn until(
     wanted: Verdict,
     never: Verdict,
 ) -> ArbiterAnswer {
-    for _ in 0..2000 {
+    let mut last = None;
+    for _ in 0..200 {
         let answer = lease.ask(question).await;
         if answer.verdict == wanted {
             return answer;
         }
         assert_ne!(answer.verdict, never, "{answer:?}");
+        last = Some(answer);
     }
-    panic!("never {wanted:?}");
+    panic!("never {wanted:?}: {last:?}");
 }
 
 async fn held(lease: &Lease, question: &Question) -> ArbiterAnswer {
