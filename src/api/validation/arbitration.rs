@@ -190,9 +190,7 @@ fn check_endpoints(spec: &ClusterSpec, lease: &LeaseArbitration, place: &str) ->
     let one = |endpoint: &Option<String>| endpoint.clone().into_iter().collect::<Vec<_>>();
     let (field, endpoints) = match lease.type_ {
         LeaseStore::S3 => ("s3.endpoint", one(&lease.s3.as_ref()?.endpoint)),
-        LeaseStore::AzureBlob => {
-            ("azureBlob.endpoint", one(&lease.azure_blob.as_ref()?.endpoint))
-        }
+        LeaseStore::AzureBlob => ("azureBlob.endpoint", one(&lease.azure_blob.as_ref()?.endpoint)),
         LeaseStore::GCS => ("gcs.endpoint", one(&lease.gcs.as_ref()?.endpoint)),
         LeaseStore::Etcd => ("etcd.endpoints", lease.etcd.as_ref()?.endpoints.clone()),
         LeaseStore::Kubernetes => return None,
