@@ -63,6 +63,7 @@ fn cluster() -> ClusterModel {
         safety: Default::default(),
         arbiter_budget: Duration::ZERO,
         witnesses: Default::default(),
+        fencing: None,
         on_partition: PartitionAction::StopGroups,
         watchdog: Default::default(),
         wait_for_servers: Duration::from_secs(300),

@@ -7,6 +7,7 @@ if [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 bash scripts/setup.sh
+bash scripts/setup-fence-agents.sh
 bash scripts/setup-kubectl.sh
 bash scripts/setup-stores.sh
 bash scripts/setup-machine.sh

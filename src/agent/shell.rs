@@ -257,7 +257,8 @@ impl Shell {
             Input::Verdict { id, .. }
             | Input::ResourceDone { id, .. }
             | Input::Checked { id, .. }
-            | Input::ScriptDone { id, .. } => self.work.answered(*id),
+            | Input::ScriptDone { id, .. }
+            | Input::FenceDone { id, .. } => self.work.answered(*id),
             Input::Timer
             | Input::Received { .. }
             | Input::Persisted { .. }
@@ -317,6 +318,9 @@ impl Shell {
             }
             Effect::RecoveryScript { id, monitor, command, timeout } => {
                 self.work.recovery_script(id, monitor, command, timeout);
+            }
+            Effect::Fence { id, action, server, method } => {
+                self.work.fence(id, action, server, method);
             }
             Effect::Cancel { id } => self.work.cancel(id),
             Effect::Power { action } => self.end_machine(action),

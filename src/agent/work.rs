@@ -16,14 +16,14 @@ use tokio::time::timeout;
 
 use super::config::PowerMode;
 use super::keeper_client::KeeperEvent;
-use crate::api::kinds::{ClusterSpec, MonitorSpec, ResourceSpec};
-use crate::api::names::MonitorName;
+use crate::api::kinds::{ClusterSpec, FencingMethod, MonitorSpec, ResourceSpec};
+use crate::api::names::{MonitorName, ServerName};
 use crate::drivers::arbiters::Arbiters;
-use crate::drivers::{Host, monitors, process, resources};
-use crate::engine::effect::{ArbiterQuestion, ResourceAction, ResourceContext};
+use crate::drivers::{Host, fences, monitors, process, resources};
+use crate::engine::effect::{ArbiterQuestion, FenceAction, ResourceAction, ResourceContext};
 use crate::engine::ids::ActionId;
 use crate::engine::input::{
-    ArbiterAnswer, CheckResult, GuardNews, Input, Outcome, Verdict, WatchdogArmed,
+    ArbiterAnswer, CheckResult, FenceAnswer, GuardNews, Input, Outcome, Verdict, WatchdogArmed,
 };
 use crate::keeper::protocol::{WatchdogOrder, WatchdogReport};
 
@@ -156,6 +156,20 @@ impl Work {
             };
             answer(Input::Guard(GuardNews::Watchdog(result)));
         });
+    }
+
+    /// Uses a method of fencing.
+    pub fn fence(
+        &mut self,
+        id: ActionId,
+        action: FenceAction,
+        server: ServerName,
+        method: Arc<FencingMethod>,
+    ) {
+        let host = self.host.clone();
+        let work = async move { fences::act(&host, action, &server, &method).await };
+        let answer = move |(answer, message)| Input::FenceDone { id, answer, message };
+        self.spawn(id, work, answer, || (FenceAnswer::Unknown, PANICKED.to_owned()));
     }
 
     /// Ends a piece of work; it does not answer any more, or has already.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::kinds::{
     Arbiter, ArbiterType, ArbiterUse, Arbitration, ArbitrationType, ClusterSpec, CombinationRule,
-    LeaseStore,
+    FencingFailure, LeaseStore,
 };
 
 /// Arbiters with the rule that makes one answer of theirs; without any, every part goes on.
@@ -209,6 +209,21 @@ impl Safety {
         }
         if combination.exclusive() {
             return Self::safe(guarantee(&combination, servers));
+        }
+        match spec.fencing.as_ref().map(|fencing| fencing.on_failure) {
+            Some(FencingFailure::Block) => {
+                let message = "the arbiter may let both parts of a divided cluster act, but \
+                               nothing is taken over before its server is certainly off";
+                return Self::safe(message.to_owned());
+            }
+            Some(FencingFailure::Continue) => {
+                let message = "the arbiter may let both parts of a divided cluster act, and what \
+                               could not be fenced is taken over all the same \
+                               (fencing.onFailure: Continue)";
+                let message = message.to_owned();
+                return Self { safe: false, reason: "SplitBrainUnsafe", message };
+            }
+            None => {}
         }
         let message = match spec.arbitration.type_ {
             ArbitrationType::Monitors => {

@@ -6,7 +6,7 @@ use super::Global;
 use super::failure::Failure;
 use super::operation::{self, Options};
 
-/// Take a server out of service, or return it.
+/// Take a server out of service, return it, or make sure that it is off.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -21,6 +21,24 @@ enum Action {
     Detach(Named),
     /// Let a server that failed or was detached run groups again.
     Return(Named),
+    /// Switch a server off by the cluster's methods of fencing, and make sure that it is off.
+    ///
+    /// The server's services end at once, without being stopped in order.
+    Fence(Named),
+    /// Certify that a server that is not heard runs nothing: its groups are taken over.
+    ///
+    /// Where the server runs them still, two copies run, and data may be destroyed: look at the
+    /// machine first, not at the cluster.
+    ConfirmDown(Certified),
+}
+
+#[derive(Debug, clap::Args)]
+struct Certified {
+    #[command(flatten)]
+    named: Named,
+    /// I have made sure that the server is off.
+    #[arg(long, required = true)]
+    certify: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -36,6 +54,9 @@ pub(super) async fn run(global: &Global, arguments: &Arguments) -> Result<(), Fa
     let (type_, named) = match &arguments.action {
         Action::Detach(named) => ("DetachServer", named),
         Action::Return(named) => ("ReturnServer", named),
+        Action::Fence(named) => ("FenceServer", named),
+        // Without `--certify` the arguments are refused.
+        Action::ConfirmDown(certified) => ("ConfirmServerDown", &certified.named),
     };
     operation::run(global, &named.options, type_, None, Some(&named.name)).await
 }

@@ -1,4 +1,4 @@
-//! What touches the outside: resources, monitors and arbiters, a file for each type and one
+//! What touches the outside: resources, monitors, arbiters and fences, a file for each type and one
 //! registry line.
 //!
 //! A driver is idempotent and bounded, probes before it believes, and says `Unknown` where it
@@ -19,6 +19,7 @@ pub mod arbiters;
 mod checksum;
 #[cfg(test)]
 mod fake_keeper;
+pub mod fences;
 pub mod monitors;
 #[cfg(test)]
 mod netns;

@@ -10,7 +10,7 @@ use super::ids::{ActionId, BootId, GrantId, Revision, Term};
 use super::message::{Message, OrderReason, SelfFence};
 use super::model::ObjectKey;
 use super::time::{Instant, WallTime};
-use crate::api::kinds::{MonitorSpec, ResourceSpec};
+use crate::api::kinds::{FencingMethod, MonitorSpec, ResourceSpec};
 use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerName};
 
 /// One thing to do. Effects are carried out in order; those with an id are answered by an input.
@@ -83,6 +83,17 @@ pub enum Effect {
         /// When it is ended.
         timeout: Duration,
     },
+    /// Use a method of fencing on a server; answered by `Input::FenceDone`.
+    Fence {
+        /// Pairs the answer.
+        id: ActionId,
+        /// What to do.
+        action: FenceAction,
+        /// The server that it is done to.
+        server: ServerName,
+        /// The method, with its time-out.
+        method: Arc<FencingMethod>,
+    },
     /// End the work of an earlier effect; its answer no longer matters.
     Cancel {
         /// The effect's id.
@@ -147,6 +158,17 @@ pub enum Record {
     },
     /// A final action is about to be carried out (the guard counts them over reboots).
     FinalAction(WallTime),
+}
+
+/// What to do with a method of fencing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FenceAction {
+    /// Switch the server off, and make sure of it.
+    Off,
+    /// Switch it on again.
+    On,
+    /// Find out whether it could be switched off, without doing so.
+    Check,
 }
 
 /// What to do with a resource.

@@ -63,6 +63,15 @@ pub enum Input {
         /// Its exit code; none when it was ended or could not be run.
         exit_code: Option<i32>,
     },
+    /// A method of fencing ended its work.
+    FenceDone {
+        /// The effect's id.
+        id: ActionId,
+        /// How.
+        answer: FenceAnswer,
+        /// In words.
+        message: String,
+    },
     /// The keeper answers or does not.
     Keeper {
         /// Whether it does.
@@ -125,6 +134,17 @@ pub enum Verdict {
     /// They may not.
     Lost,
     /// Nobody can tell; never taken for `Held`.
+    Unknown,
+}
+
+/// What a method of fencing says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FenceAnswer {
+    /// The server is certainly off; asked to check: it could be switched off; to switch on: done.
+    Fenced,
+    /// It is not; it could not.
+    NotFenced,
+    /// Nobody can tell; never taken for `Fenced`.
     Unknown,
 }
 

@@ -92,6 +92,8 @@ pub struct Heartbeat {
     pub wall: WallTime,
     /// Release of its agent.
     pub version: Arc<str>,
+    /// This run ends in good order: its keeper speaks for its services from now on.
+    pub retiring: bool,
 }
 
 /// What ends a server's services when its agent can't.
@@ -369,6 +371,8 @@ pub struct Report {
     pub keeper: bool,
     /// What ends its services when its agent can't.
     pub guard: Guard,
+    /// Whether it could fence each other server by each method.
+    pub fencing: Vec<FencingAbility>,
 }
 
 /// What ends a server's services when its agent can't, for people.
@@ -389,6 +393,21 @@ impl Default for Guard {
         let text = || "unknown".to_owned();
         Self { by: text(), why: String::new(), watchdog: text(), self_fence: SelfFence::None }
     }
+}
+
+/// Whether a member could fence another server, as it last found out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FencingAbility {
+    /// The server that would be fenced.
+    pub server: ServerName,
+    /// The method.
+    pub method: String,
+    /// Whether it could; none: not checked yet.
+    pub able: Option<bool>,
+    /// What the method says.
+    pub message: String,
+    /// When it was checked.
+    pub checked: Option<WallTime>,
 }
 
 /// A resource on a member.

@@ -10,6 +10,7 @@
 pub mod arbitration;
 pub mod durable;
 pub mod effect;
+pub mod fencing;
 pub mod group;
 pub mod ids;
 pub mod input;

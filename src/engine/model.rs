@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::Revision;
 use crate::api::arbitration::Safety;
 use crate::api::kinds::{
-    ApplyChanges, Automation, MonitorSpec, PartitionAction, ResourceSpec, ReturnPolicy,
+    ApplyChanges, Automation, Fencing, MonitorSpec, PartitionAction, ResourceSpec, ReturnPolicy,
     WatchdogMode,
 };
 use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerName};
@@ -79,6 +79,8 @@ pub struct ClusterModel {
     pub arbiter_budget: Duration,
     /// Servers that vote and run nothing.
     pub witnesses: BTreeSet<ServerName>,
+    /// How lost servers are switched off.
+    pub fencing: Option<Arc<Fencing>>,
     /// What a server does without authority.
     pub on_partition: PartitionAction,
     /// The machine's watchdog.
@@ -122,6 +124,18 @@ pub enum Arbiter {
     MajorityAndExternal,
     /// Every part goes on.
     None,
+}
+
+impl Arbiter {
+    /// Two parts of a divided cluster can't both be told to go on.
+    #[must_use]
+    pub fn is_exclusive(self) -> bool {
+        match self {
+            Self::Majority | Self::MajorityAndExternal => true,
+            Self::External { exclusive } => exclusive,
+            Self::None => false,
+        }
+    }
 }
 
 /// A group as the engine needs it.

@@ -6,6 +6,7 @@
 
 mod election;
 mod events;
+mod fencing;
 mod following;
 mod guarding;
 mod heartbeat;
@@ -40,6 +41,7 @@ use crate::api::names::{GroupName, PathName, ServerName};
 use crate::api::timing::Timing;
 
 use events::Chronicle;
+use fencing::Fences;
 use guarding::Guarding;
 use leading::Leadership;
 use operating::Intents;
@@ -73,6 +75,7 @@ pub struct Engine {
     store: Store,
     groups: Groups,
     monitors: Monitors,
+    fences: Fences,
     keeper: Option<bool>,
     guarding: Guarding,
     retired: bool,
@@ -150,6 +153,7 @@ impl Engine {
             store: Store::new(durable.revision),
             groups: Groups::new(identity.server.clone(), ActionIds::strided(1, GIVERS)),
             monitors: Monitors::new(identity.server.clone(), ActionIds::strided(2, GIVERS)),
+            fences: Fences::default(),
             keeper: None,
             guarding: Guarding::default(),
             retired: false,
@@ -238,11 +242,15 @@ impl Engine {
             Input::ScriptDone { id, exit_code } => {
                 self.monitors.on_script_done(self.now, id, exit_code);
             }
+            Input::FenceDone { id, answer, message } => self.on_fence_done(id, answer, &message),
             Input::Keeper { present } => self.on_keeper(present),
             Input::Guard(news) => self.on_guard(news),
             Input::ServicesEnded => self.groups.probe_all(self.now),
             Input::Write { id, after, changes } => self.on_write(id, after, changes),
-            Input::Retire => self.retired = true,
+            Input::Retire => {
+                self.retired = true;
+                self.send_heartbeats();
+            }
         }
         self.advance();
     }
@@ -263,6 +271,7 @@ impl Engine {
             self.groups.poll_timeout(),
             self.monitors.poll_timeout(),
             self.next_freedom(),
+            self.fences.next_due(),
         ]
         .into_iter()
         .flatten()
@@ -330,6 +339,7 @@ impl Engine {
     fn tick(&mut self) {
         self.send_heartbeats();
         self.lead_tick();
+        self.check_fences();
         self.store_tick();
     }
 

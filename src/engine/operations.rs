@@ -45,8 +45,47 @@ pub struct OperationFacts<'a> {
     pub view: View<'a>,
     /// Every operation, by name.
     pub operations: &'a BTreeMap<String, OperationModel>,
+    /// Fencing, by the server that it is about.
+    pub fences: &'a BTreeMap<ServerName, FenceFacts>,
     /// Copied into intents, for people.
     pub wall: WallTime,
+}
+
+/// What is known about the fencing of one server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FenceFacts {
+    /// It leads: it can't fence itself.
+    pub leads: bool,
+    /// It is heard, in both directions.
+    pub heard: bool,
+    /// Its fencing in this view.
+    pub run: Option<FenceProgress>,
+    /// The operation by which a person certified that it is down, and what was said to that.
+    pub certified: Option<(String, Result<(), String>)>,
+}
+
+/// How far the fencing of a server is, and for which operation it was begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FenceProgress {
+    /// Methods are asked.
+    Asking {
+        /// The operation's uid.
+        operation: Option<String>,
+    },
+    /// It is certainly off.
+    Confirmed {
+        /// The operation's uid.
+        operation: Option<String>,
+        /// What the methods said.
+        message: String,
+    },
+    /// Nothing confirmed.
+    Failed {
+        /// The operation's uid.
+        operation: Option<String>,
+        /// What the methods said.
+        message: String,
+    },
 }
 
 /// An intent to write; none removes it, and removing what is not there changes nothing.
@@ -133,6 +172,8 @@ pub fn step(operation: &OperationModel, facts: &OperationFacts<'_>) -> Operation
     }
     let step = match operation.spec.type_ {
         OperationType::DetachServer | OperationType::ReturnServer => server_step(operation, facts),
+        OperationType::FenceServer => fence_step(operation, facts),
+        OperationType::ConfirmServerDown => certificate_step(operation, facts),
         OperationType::StartGroup
         | OperationType::StopGroup
         | OperationType::MoveGroup
@@ -331,6 +372,52 @@ fn server_step(operation: &OperationModel, facts: &OperationFacts<'_>) -> Operat
     detaching(&server, facts).with((server_intent_key(&server), intent.json()))
 }
 
+/// A server that a person wants switched off. The running operation is what the leader goes by.
+fn fence_step(operation: &OperationModel, facts: &OperationFacts<'_>) -> OperationStep {
+    let Some(server) = operation.spec.server.as_deref().map(ServerName::from) else {
+        return failed("spec.server is missing: it names the server");
+    };
+    let Some(known) = facts.fences.get(&server) else {
+        return failed(format!("there is no server {server} in the cluster"));
+    };
+    if facts.view.model.cluster.fencing.is_none() {
+        return failed("the cluster has no fencing: write spec.fencing of the Cluster");
+    }
+    if known.leads {
+        return failed(format!("{server} leads the cluster and can't fence itself"));
+    }
+    let ours = |uid: &Option<String>| uid.as_ref() == Some(&operation.uid);
+    match &known.run {
+        Some(FenceProgress::Confirmed { operation, message }) if ours(operation) => {
+            succeeded(format!("{server} is certainly off: {message}"))
+        }
+        Some(FenceProgress::Failed { operation, message }) if ours(operation) => {
+            failed(format!("{server} may still run: {message}"))
+        }
+        Some(_) | None => running(format!("{server} is being fenced")),
+    }
+}
+
+/// A server of which a person says that it is down.
+fn certificate_step(operation: &OperationModel, facts: &OperationFacts<'_>) -> OperationStep {
+    let Some(server) = operation.spec.server.as_deref().map(ServerName::from) else {
+        return failed("spec.server is missing: it names the server");
+    };
+    let Some(known) = facts.fences.get(&server) else {
+        return failed(format!("there is no server {server} in the cluster"));
+    };
+    if known.heard {
+        return failed(format!("{server} is heard: it is not down"));
+    }
+    match &known.certified {
+        Some((uid, Ok(()))) if *uid == operation.uid => {
+            succeeded(format!("{server} counts as down: a person certified it"))
+        }
+        Some((uid, Err(why))) if *uid == operation.uid => failed(format!("{server}: {why}")),
+        Some(_) | None => running(format!("that {server} is down is being taken note of")),
+    }
+}
+
 /// How far a server is from holding nothing.
 fn detaching(server: &ServerName, facts: &OperationFacts<'_>) -> OperationStep {
     let member = facts.view.servers.get(server).is_some_and(|known| known.member);
@@ -421,8 +508,11 @@ impl GroupCase<'_> {
             }
             OperationType::MoveGroup | OperationType::FailoverGroup => self.begin_move(),
             OperationType::RestartGroup => self.begin_restart(),
-            // Handled by `server_step`.
-            OperationType::DetachServer | OperationType::ReturnServer => OperationStep::default(),
+            // Not about groups.
+            OperationType::DetachServer
+            | OperationType::ReturnServer
+            | OperationType::FenceServer
+            | OperationType::ConfirmServerDown => OperationStep::default(),
         }
     }
 
@@ -439,7 +529,9 @@ impl GroupCase<'_> {
                 | OperationType::MoveGroup
                 | OperationType::FailoverGroup
                 | OperationType::DetachServer
-                | OperationType::ReturnServer,
+                | OperationType::ReturnServer
+                | OperationType::FenceServer
+                | OperationType::ConfirmServerDown,
                 Desired::Automatic | Desired::Running { .. } | Desired::Stopped { .. },
             ) => superseded("what it asked for was withdrawn"),
         }

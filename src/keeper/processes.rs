@@ -1,8 +1,8 @@
 //! The processes of this keeper, from start to the note that their exit was heard.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::pipe2;
 use tracing::{info, warn};
 
 use super::containment::{Holder, Place};
@@ -20,7 +22,7 @@ use super::monitor_log;
 use super::output::Output;
 use super::protocol::{
     EndedBy, Event, Exit, ExitStatus, Fault, ProcessKind, ProcessReport, Reply, Spawn, Spawned,
-    Target, WaitFor,
+    StandardInput, Target, WaitFor,
 };
 use crate::agent::process::sys;
 
@@ -196,7 +198,7 @@ impl Processes {
             .env_clear()
             .envs(spawn.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(folder)
-            .stdin(Stdio::null())
+            .stdin(standard_input(spawn)?)
             .stdout(Stdio::from(output.try_clone()?))
             .stderr(Stdio::from(output));
         sys::contain(&mut command, place.entrance()?);
@@ -462,6 +464,17 @@ fn needs_lease(kind: ProcessKind) -> bool {
         ProcessKind::Service | ProcessKind::Start => true,
         ProcessKind::Stop | ProcessKind::Monitor => false,
     }
+}
+
+/// A pipe that holds all of it already, so that nobody waits for a process that reads nothing.
+fn standard_input(spawn: &Spawn) -> io::Result<Stdio> {
+    let Some(StandardInput(text)) = &spawn.input else { return Ok(Stdio::null()) };
+    if text.len() > StandardInput::BYTES_MAX {
+        return Err(io::Error::other("what it is to read is too long"));
+    }
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
+    File::from(writer).write_all(text.as_bytes())?;
+    Ok(Stdio::from(reader))
 }
 
 fn ended_by(process: &Process, lease: &Lease) -> Option<EndedBy> {

@@ -161,6 +161,25 @@ pub struct Spawn {
     /// It and all it started are killed after this long.
     #[serde(default)]
     pub timeout_milliseconds: Option<u64>,
+    /// What it reads on standard input; nothing where none is given.
+    #[serde(default)]
+    pub input: Option<StandardInput>,
+}
+
+/// What a process reads on standard input: it may hold secrets, and shows none.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StandardInput(pub String);
+
+impl StandardInput {
+    /// The most that a pipe takes without a reader.
+    pub const BYTES_MAX: usize = 32 << 10;
+}
+
+impl std::fmt::Debug for StandardInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StandardInput({} bytes)", self.0.len())
+    }
 }
 
 /// What a process is for.

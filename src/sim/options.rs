@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::faults::FaultKind;
+use super::fence::FencePlan;
 use super::random::{Random, Stream};
 use super::setup;
 use super::stage::Pace;
 use crate::api::arbitration::Combination;
-use crate::api::kinds::{PartitionAction, ReturnPolicy};
+use crate::api::kinds::{FencingFailure, FencingTakeover, PartitionAction, ReturnPolicy};
 use crate::api::timing::Timing;
 
 /// Who decides when the servers cannot all talk. Where it is exclusive, I1 must hold always.
@@ -100,6 +101,8 @@ pub struct Options {
     pub wait_for_servers: Duration,
     /// What a server does that may not go on.
     pub on_partition: PartitionAction,
+    /// How lost servers are switched off; none: they are not.
+    pub fencing: Option<FencePlan>,
     /// How long things take; none: it is drawn.
     pub pace: Option<Arc<Pace>>,
 }
@@ -142,6 +145,7 @@ impl Options {
             failback: false,
             wait_for_servers: Duration::from_secs(10),
             on_partition: PartitionAction::StopGroups,
+            fencing: None,
             pace: None,
         }
     }
@@ -174,6 +178,7 @@ impl Options {
         options.turbulence = options.timeout * u32::try_from(random.between(16, 40)).unwrap_or(20);
         options.draw_network(&mut random);
         options.draw_faults(&mut random);
+        options.draw_fencing(&mut random);
         options
     }
 
@@ -224,6 +229,23 @@ impl Options {
         self.failback = random.chance(200);
     }
 
+    fn draw_fencing(&mut self, random: &mut Random) {
+        // A machine that is switched off is more than a mild schedule allows for.
+        if self.profile != Profile::Rough || !random.chance(250) {
+            return;
+        }
+        let takeover = if random.chance(500) {
+            FencingTakeover::Fenced
+        } else {
+            FencingTakeover::FencedOrTime
+        };
+        let failures = *random.pick(&[0, 200, 700]).unwrap_or(&0);
+        // What is never confirmed, or accepted, is never taken over.
+        let on_failure =
+            if random.chance(700) { FencingFailure::Block } else { FencingFailure::Continue };
+        self.fencing = Some(FencePlan { takeover, on_failure, failures });
+    }
+
     /// The protocol times that follow.
     #[must_use]
     pub fn timing(&self) -> Timing {
@@ -271,6 +293,7 @@ impl fmt::Display for Options {
         write!(f, "failures {} hangs {} per mille, ", self.failures, self.hangs)?;
         write!(f, "a fault each {:?} of {:?}, ", self.fault_gap, self.faults)?;
         write!(f, "operations {:?}, return {:?}, ", self.operation_gap, self.return_policy)?;
-        write!(f, "failback {}, start-up wait {:?}", self.failback, self.wait_for_servers)
+        write!(f, "failback {}, start-up wait {:?}", self.failback, self.wait_for_servers)?;
+        write!(f, ", fencing {:?}", self.fencing)
     }
 }

@@ -23,6 +23,8 @@ pub enum Stream {
     Machines = 7,
     /// The keeper's kill time.
     Keeper = 8,
+    /// What fences do.
+    Fences = 20,
 }
 
 /// A stream of random numbers.

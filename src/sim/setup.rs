@@ -118,6 +118,7 @@ fn cluster(options: &Options) -> ClusterSpec {
             paths: (0..options.paths).map(path_name).collect(),
         },
         arbitration: arbitration(options),
+        fencing: options.fencing.map(|plan| plan.spec()),
         startup: Startup { wait_for_servers: options.wait_for_servers.into() },
         return_policy: options.return_policy,
         guards: Guards { failovers_max: 1000, final_actions_max: 100, ..Guards::default() },

@@ -5,6 +5,7 @@
 
 mod activity;
 mod effects;
+mod fences;
 mod happenings;
 mod operate;
 mod strike;
@@ -31,7 +32,7 @@ use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerNa
 use crate::engine::durable::{Durable, Identity};
 use crate::engine::effect::{ArbiterQuestion, Change, PowerAction};
 use crate::engine::ids::{ActionId, BootId, IncarnationId, Revision, Term};
-use crate::engine::input::{ArbiterAnswer, Input};
+use crate::engine::input::{ArbiterAnswer, FenceAnswer, Input};
 use crate::engine::message::Envelope;
 use crate::engine::model::{ObjectKey, Objects};
 use crate::engine::time::Instant;
@@ -74,6 +75,10 @@ enum Happening {
     Killed { server: usize, epoch: u32 },
     /// The keeper runs again.
     Keeper { server: usize, epoch: u32 },
+    /// A machine is switched off from outside.
+    Fence { server: usize, asked_healed: bool },
+    /// What did that says so, or something else.
+    Fenced { server: usize, boot: BootId, id: ActionId, answer: FenceAnswer },
     /// The agent starts.
     Agent { server: usize, epoch: u32 },
     /// The machine starts.
@@ -162,6 +167,7 @@ struct Randoms {
     workload: Random,
     machines: Random,
     keeper: Random,
+    fences: Random,
 }
 
 /// A whole cluster and what surrounds it.
@@ -222,6 +228,7 @@ impl<N: Node> World<N> {
                 workload: Random::new(seed, Stream::Workload),
                 machines: Random::new(seed, Stream::Machines),
                 keeper: Random::new(seed, Stream::Keeper),
+                fences: Random::new(seed, Stream::Fences),
             },
             healed: false,
             writes: BTreeMap::new(),

@@ -39,6 +39,8 @@ pub struct Server {
     pub keeper: Option<Process>,
     /// Its agent, while it runs.
     pub agent: Option<Process>,
+    /// Process 1 of its namespace, where it has one.
+    pub first: Option<u32>,
 }
 
 /// A process that is killed when it is dropped.
@@ -117,7 +119,7 @@ impl Cluster {
         let servers = (1..=3)
             .map(|number| {
                 let name = format!("node{number}");
-                Server { root: out.join(&name), name, keeper: None, agent: None }
+                Server { root: out.join(&name), name, keeper: None, agent: None, first: None }
             })
             .collect();
         Self { kubeconfig: out.join("admin.kubeconfig"), servers, _folder: folder }
@@ -208,6 +210,7 @@ impl Drop for Cluster {
     /// to stop its groups in order.
     fn drop(&mut self) {
         for server in &mut self.servers {
+            server.kill_namespace();
             drop(server.agent.take());
             if let Some(keeper) = server.keeper.take() {
                 keeper.signal(Signal::SIGTERM);
@@ -224,6 +227,41 @@ impl Server {
         // The agent first: it waits for its keeper.
         self.agent.get_or_insert_with(|| Process::start(root, "agent"));
         self.keeper.get_or_insert_with(|| Process::start(root, "keeper"));
+    }
+
+    /// Starts keeper and agent in a process namespace of their own, which lives as long as its
+    /// process 1; gives that process.
+    pub fn start_in_namespace(&mut self) -> u32 {
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"]);
+        // Process 1 ends both in the order in which units are stopped.
+        command.arg(
+            r#""$1" keeper --root "$2" & k=$!; "$1" agent --root "$2" & a=$!
+            trap 'kill $a; wait $a; kill $k; wait $k; exit 0' USR1
+            while :; do wait; done"#,
+        );
+        command.arg("sh").arg(STEAD).arg(&self.root);
+        let outer = Process::run(&self.root, "agent", command);
+        let children = format!("/proc/{0}/task/{0}/children", outer.id());
+        let first = || fs::read_to_string(&children).ok()?.trim().parse::<u32>().ok();
+        until("the namespace has its first process", || first().is_some());
+        let first = first().unwrap();
+        self.agent = Some(outer);
+        self.first = Some(first);
+        first
+    }
+
+    /// Ends the agent, then the keeper, each in good order.
+    pub fn end_in_namespace(&mut self) {
+        let first = self.first.unwrap();
+        kill(Pid::from_raw(first.cast_signed()), Signal::SIGUSR1).unwrap();
+    }
+
+    /// As a power cut.
+    pub fn kill_namespace(&mut self) {
+        if let Some(first) = self.first.take() {
+            let _ = kill(Pid::from_raw(first.cast_signed()), Signal::SIGKILL);
+        }
     }
 
     /// Starts keeper and agent; the agent's state is on a disk of its own of this size.

@@ -4,6 +4,7 @@
 
 mod cli;
 mod demo;
+mod fencing;
 mod harness;
 mod lifecycle;
 mod refusals;

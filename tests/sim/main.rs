@@ -1,5 +1,6 @@
 //! Seeded schedules of whole clusters, and scenarios, on the simulator.
 
+mod fencing;
 mod partition_table;
 mod scenarios;
 mod schedules;

@@ -7,6 +7,7 @@ use super::problem;
 
 mod agent;
 mod cluster;
+mod fencing;
 mod groups;
 mod monitors;
 mod placement;
@@ -86,8 +87,9 @@ const fn entry(
 }
 
 /// Every topic's table.
-const TABLES: [(&str, &[Entry]); 6] = [
+const TABLES: [(&str, &[Entry]); 7] = [
     ("Cluster and servers", cluster::ENTRIES),
+    ("Fencing", fencing::ENTRIES),
     ("Groups and resources", groups::ENTRIES),
     ("Placement and operations", placement::ENTRIES),
     ("Monitors and recovery", monitors::ENTRIES),

@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arbitration, Condition, Duration};
+use super::{Arbitration, Condition, Duration, Fencing};
 
 /// A failover cluster: its servers, heartbeat paths and partition resolution.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -50,6 +50,9 @@ pub struct ClusterSpec {
     /// Who decides when the servers can't all talk to each other.
     #[serde(default)]
     pub arbitration: Arbitration,
+    /// How a lost server is switched off before another takes over from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fencing: Option<Fencing>,
     /// What happens when the cluster starts.
     #[serde(default)]
     pub startup: Startup,
@@ -278,7 +281,8 @@ pub struct ClusterStatus {
     /// The generation this status was written for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Observed aspects: `Ready`, `SplitBrainSafe`, and `Degraded` while true.
+    /// Observed aspects: `Ready`, `SplitBrainSafe`, `Degraded` while true, and `FencingReady` where
+    /// fencing is configured.
     #[serde(default)]
     #[schemars(extend(
         "x-kubernetes-list-type" = "map",

@@ -29,15 +29,15 @@ use super::{Condition, Duration};
 #[schemars(extend("x-stead-change" = "Immutable"))]
 #[x_kube(
     validation = (
-        "self.type in ['DetachServer', 'ReturnServer'] || has(self.group)",
+        "self.type in ['DetachServer', 'ReturnServer', 'FenceServer', 'ConfirmServerDown'] || has(self.group)",
         "OperationTargetMissing: an operation on a group needs `group`"
     ),
     validation = (
-        "!(self.type in ['DetachServer', 'ReturnServer']) || has(self.server)",
+        "!(self.type in ['DetachServer', 'ReturnServer', 'FenceServer', 'ConfirmServerDown']) || has(self.server)",
         "OperationTargetMissing: an operation on a server needs `server`"
     ),
     validation = (
-        "!(self.type in ['DetachServer', 'ReturnServer']) || !has(self.group)",
+        "!(self.type in ['DetachServer', 'ReturnServer', 'FenceServer', 'ConfirmServerDown']) || !has(self.group)",
         "OperationTargetMissing: an operation on a server has no `group`"
     )
 )]
@@ -48,7 +48,7 @@ pub struct OperationSpec {
     /// The group, for the operations on groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// The server: where a group is to go, or which one is detached or returned.
+    /// The server: where a group is to go, or which one is detached, returned, fenced or certified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
     /// When it fails if it has not succeeded, counted from its creation.
@@ -80,6 +80,11 @@ pub enum OperationType {
     DetachServer,
     /// Let a server that failed or was detached take part again.
     ReturnServer,
+    /// Switch the server off by the cluster's methods of fencing, and make sure of it.
+    FenceServer,
+    /// A person certifies that the server, which is not heard, runs nothing: it is taken over from
+    /// as if it had been fenced.
+    ConfirmServerDown,
 }
 
 /// Where an operation stands.

@@ -55,7 +55,8 @@ pub struct ServerStatus {
     /// The generation this status was written for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Observed aspects: `Ready`, and `Degraded` while a path is lost.
+    /// Observed aspects: `Ready`, `Degraded` while a path is lost, and `FencingReady` where fencing
+    /// is configured: whether it could fence every other server.
     #[serde(default)]
     #[schemars(extend(
         "x-kubernetes-list-type" = "map",
@@ -103,9 +104,35 @@ pub struct ServerStatus {
     /// Its watchdog device and that one's time-out, or why there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub watchdog: String,
+    /// Whether it could fence each other server by each method.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["server", "method"]
+    ))]
+    pub fencing: Vec<ServerFencing>,
     /// Its wall clock against the leader's, in milliseconds.
     #[serde(default)]
     pub clock_offset_milliseconds: i64,
+}
+
+/// Whether a server could fence another one by one method, as it last found out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerFencing {
+    /// The server that would be fenced.
+    pub server: String,
+    /// The method.
+    pub method: String,
+    /// Whether it could; left out while it was not checked yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub able: Option<bool>,
+    /// What the method says.
+    #[serde(default)]
+    pub message: String,
+    /// When it was checked, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<String>,
 }
 
 /// One path to one other server.

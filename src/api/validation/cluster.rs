@@ -24,6 +24,7 @@ pub(super) fn check(set: &Set, problems: &mut Vec<Problem>) {
     check_paths(spec, &mut found);
     check_ports(spec, &mut found);
     arbitration::check(set, spec, &mut found);
+    super::fencing::check(set, spec, &mut found);
     problems.extend(found.into_iter().map(|problem| problem.of("Cluster", name)));
     for server in &set.server_objects {
         if let Some(mut problem) = set.check_server(server, "metadata.name".to_owned()) {

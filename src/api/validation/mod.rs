@@ -6,6 +6,7 @@
 
 mod arbitration;
 mod cluster;
+mod fencing;
 mod groups;
 mod metadata;
 mod monitors;

@@ -40,7 +40,17 @@ fn check_operation(set: &Set, spec: &OperationSpec) -> Vec<Problem> {
             let problem = Problem::warning("FieldWithoutEffect", "spec.server", message);
             problems.push(problem.found(&server.as_str().into()));
         }
-        OperationType::DetachServer | OperationType::ReturnServer => {}
+        OperationType::FenceServer => {
+            let without = set.cluster.as_ref().is_some_and(|cluster| cluster.fencing.is_none());
+            if without {
+                let message = "can't be fenced: the Cluster has no `spec.fencing`";
+                let problem = Problem::error("FencingNotConfigured", "spec.server", message);
+                problems.push(problem.found(&server.as_str().into()));
+            }
+        }
+        OperationType::DetachServer
+        | OperationType::ReturnServer
+        | OperationType::ConfirmServerDown => {}
     }
     problems
 }

@@ -237,6 +237,7 @@ impl Exec<'_> {
             environment: self.environment(kind, event),
             working_directory: self.spec.working_directory.as_ref().map(PathBuf::from),
             timeout_milliseconds: None,
+            input: None,
         }
     }
 

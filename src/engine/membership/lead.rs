@@ -62,6 +62,10 @@ pub struct Absent {
     pub ended: Option<BootId>,
     /// The largest `selfFence` it advertised.
     pub self_fence: SelfFence,
+    /// It was made sure of from outside since this view was installed (A15).
+    pub fenced: bool,
+    /// Whether the end of its time frees it, too.
+    pub time_frees: bool,
 }
 
 /// Whether an absent server may still hold something.
@@ -90,13 +94,23 @@ impl Absent {
 
     /// When it is certain that the server holds nothing.
     #[must_use]
-    pub fn freedom(&self, timing: &Timing) -> Freedom {
-        if self.ended_for_certain() {
+    pub fn freedom(&self, quiet: Instant, timing: &Timing) -> Freedom {
+        if self.fenced || self.ended_for_certain() {
             return Freedom::Free;
         }
+        if !self.time_frees {
+            return Freedom::Never;
+        }
+        self.by_time(quiet, timing)
+    }
+
+    /// When its time is over, whether or not that frees it. `quiet`: the last support that any
+    /// absent server got, see [`Lead::quiet_since`].
+    #[must_use]
+    pub fn by_time(&self, quiet: Instant, timing: &Timing) -> Freedom {
         match self.self_fence {
             SelfFence::Within(longest) => {
-                Freedom::Until(self.since + timing.takeover_wait(longest.max(timing.self_fence)))
+                Freedom::Until(quiet + timing.takeover_wait(longest.max(timing.self_fence)))
             }
             SelfFence::None => Freedom::Never,
         }
@@ -141,12 +155,22 @@ impl Lead {
         }
     }
 
+    /// The last support that a member gave to any absent server. Each of them is waited for from
+    /// then on: support to one of them may have become, by its renewals as a leader, the lease of
+    /// another, to whom no member ever gave any. That the first is certainly off, or has ended,
+    /// takes nothing back.
+    #[must_use]
+    pub fn quiet_since(&self) -> Instant {
+        self.absent.values().map(|absent| absent.since).max().unwrap_or_default()
+    }
+
     /// Absent servers that may still hold something, and until when.
     #[must_use]
     pub fn unfree(&self, now: Instant, timing: &Timing) -> BTreeMap<ServerName, Freedom> {
+        let quiet = self.quiet_since();
         let mut unfree = BTreeMap::new();
         for (name, absent) in &self.absent {
-            match absent.freedom(timing) {
+            match absent.freedom(quiet, timing) {
                 Freedom::Free => {}
                 Freedom::Until(instant) if now >= instant => {}
                 freedom @ (Freedom::Until(_) | Freedom::Never) => {

@@ -62,6 +62,8 @@ pub struct Peer {
     pub clock_offset: i64,
     /// The run that its keeper said has ended.
     pub ended: Option<BootId>,
+    /// The run that said that it ends in good order.
+    pub retiring: Option<BootId>,
     hears_me: bool,
     alive: bool,
     /// When it was last heard on any path, whichever run.
@@ -184,6 +186,9 @@ impl Liveness {
         peer.view = heartbeat.view.clone();
         peer.promised = Some(heartbeat.promised.clone());
         peer.revision = heartbeat.revision;
+        if heartbeat.retiring {
+            peer.retiring = peer.boot;
+        }
         peer.self_fence = Some(heartbeat.self_fence);
         peer.version = heartbeat.version.to_string();
         peer.clock_offset = heartbeat.wall.0 - now.wall.0;

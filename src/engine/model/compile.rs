@@ -153,6 +153,7 @@ fn compile_cluster(objects: &Objects) -> Result<ClusterModel, CompileError> {
         safety: Safety::of(&spec),
         arbiter_budget: arbiters.budget(timeout),
         witnesses: witnesses(&spec),
+        fencing: spec.fencing.map(Arc::new),
         on_partition: spec.arbitration.on_partition,
         watchdog: WatchdogPlan {
             mode: spec.watchdog.mode,

@@ -30,6 +30,7 @@ impl Engine {
                     your_self_fence: self.durable.self_fence_of.get(peer).copied(),
                     wall: self.now.wall,
                     version: self.identity.version.clone(),
+                    retiring: self.retired,
                 };
                 self.send_on(peer, path, Message::Heartbeat(Box::new(heartbeat)));
             }

@@ -272,8 +272,9 @@ impl Engine {
         }
         // The newest store is the leader's: its times count for what absent servers may do.
         self.commit(self.durable.revision);
+        self.end_fencing();
         let former = self.leadership.take();
-        let mut leadership = Leadership::new(lead, former);
+        let mut leadership = Leadership::new(lead, former, now);
         leadership.take_reports(&self.model, &promises, now, &self.timing());
         self.leadership = Some(leadership);
         let former_members = std::mem::replace(&mut self.last_members, names.clone());
@@ -303,6 +304,7 @@ impl Engine {
     ) -> BTreeMap<ServerName, Absent> {
         let now = self.now.instant;
         let handover = handover.filter(|_| !flawed!(self.flaw, HandoverIgnored));
+        let time_frees = self.time_frees();
         let outside = self.model.cluster.servers.iter().filter(|name| !members.contains(*name));
         let absent = |name: &ServerName| {
             let mut since = handover.map_or(Instant::default(), |age| now - age);
@@ -335,7 +337,7 @@ impl Engine {
             if handover.is_some() {
                 supported = None;
             }
-            Absent { since, supported, ended, self_fence }
+            Absent { since, supported, ended, self_fence, fenced: false, time_frees }
         };
         let servers = outside.map(|name| (name.clone(), absent(name)));
         #[cfg(feature = "simulate")]

@@ -20,6 +20,8 @@ use crate::engine::time::{Instant, WallTime};
 #[derive(Clone, Debug)]
 pub(super) struct Leadership {
     pub lead: Lead,
+    /// When the view was installed.
+    pub installed: Instant,
     /// Every group of the spec, and every group that somebody holds.
     pub groups: BTreeMap<GroupName, GroupFacts>,
     /// Groups held twice after a non-exclusive arbiter: the copies that are to end.
@@ -82,13 +84,14 @@ impl Ran {
 }
 
 impl Leadership {
-    pub fn new(lead: Lead, former: Option<Leadership>) -> Self {
+    pub fn new(lead: Lead, former: Option<Leadership>, now: Instant) -> Self {
         let (groups, failing_over, available_since) = match former {
             Some(former) => (former.groups, former.failing_over, former.available_since),
             None => Default::default(),
         };
         Self {
             lead,
+            installed: now,
             groups,
             surplus: BTreeMap::new(),
             granted: std::collections::BTreeSet::new(),
@@ -337,6 +340,7 @@ impl Engine {
     pub(super) fn drop_leadership(&mut self) {
         if self.leadership.take().is_some() {
             self.store_lost_leadership();
+            self.end_fencing();
             self.report_sent = None;
             self.report_seen = 0;
         }

@@ -7,11 +7,13 @@ use super::events::text;
 use crate::api::arbitration::Safety;
 use crate::api::kinds::{
     ClusterStatus, ClusterTiming, FailoverGroupStatus, GroupState, MonitorServerStatus,
-    MonitorState, MonitorStatus, NotOnServer, ResourceState, ResourceStatus, ServerPath,
-    ServerState, ServerStatus,
+    MonitorState, MonitorStatus, NotOnServer, ResourceState, ResourceStatus, ServerFencing,
+    ServerPath, ServerState, ServerStatus,
 };
 use crate::api::names::{GroupName, MonitorName, ResourceName, ServerName};
-use crate::engine::message::{GroupPhase, OrderAction, PathReport, Report, SelfFence};
+use crate::engine::message::{
+    FencingAbility, GroupPhase, OrderAction, PathReport, Report, SelfFence,
+};
 use crate::engine::model::{Arbiter, GroupModel, ObjectKey};
 use crate::engine::observe::{Aspect, Observation};
 use crate::engine::placement::{GroupFacts, Holder};
@@ -76,6 +78,9 @@ impl Engine {
         let mut aspects = vec![Aspect { type_: "Ready", status: ready, reason, message }];
         let Safety { safe, reason, message } = cluster.safety.clone();
         aspects.push(Aspect { type_: "SplitBrainSafe", status: safe, reason, message });
+        if let Some(aspect) = cluster_fencing(servers) {
+            aspects.push(aspect);
+        }
         if online < configured {
             let out: Vec<String> = servers
                 .iter()
@@ -207,6 +212,11 @@ impl Engine {
         } else {
             peer.map(|peer| peer.version.clone()).unwrap_or_default()
         };
+        let fencing = report.map(fencing_abilities).unwrap_or_default();
+        if let Some((able, reason, message)) = fencing_ready(name, &fencing) {
+            let aspect = Aspect { type_: "FencingReady", status: able, reason, message };
+            conditions.push(self.since.condition(now, &key, 1, aspect));
+        }
         let keeper = report.map(|report| report.keeper);
         let guard = report.map(|report| report.guard.clone()).unwrap_or_default();
         ServerStatus {
@@ -229,6 +239,7 @@ impl Engine {
             self_fence_within: report.map(|_| within(guard.self_fence)).unwrap_or_default(),
             watchdog: guard.watchdog,
             clock_offset_milliseconds: peer.map_or(0, |peer| peer.clock_offset),
+            fencing,
         }
     }
 
@@ -436,6 +447,64 @@ impl Engine {
         }
         statuses
     }
+}
+
+fn fencing_abilities(report: &Report) -> Vec<ServerFencing> {
+    let ability = |known: &FencingAbility| ServerFencing {
+        server: known.server.to_string(),
+        method: known.method.clone(),
+        able: known.able,
+        message: known.message.clone(),
+        checked: known.checked.map(|checked| checked.rfc3339()),
+    };
+    report.fencing.iter().map(ability).collect()
+}
+
+/// Whether a server could fence each of the others; nothing where there is no fencing.
+fn fencing_ready(
+    name: &ServerName,
+    abilities: &[ServerFencing],
+) -> Option<(bool, &'static str, String)> {
+    if abilities.is_empty() {
+        return None;
+    }
+    let unable: Vec<String> = abilities
+        .iter()
+        .filter(|ability| ability.able == Some(false))
+        .map(|ability| {
+            format!(
+                "{name} can't fence {} by {}: {}",
+                ability.server, ability.method, ability.message
+            )
+        })
+        .collect();
+    if !unable.is_empty() {
+        return Some((false, "FencingUnable", unable.join("; ")));
+    }
+    if abilities.iter().any(|ability| ability.able.is_none()) {
+        return Some((false, "FencingUnchecked", format!("{name} has not checked all of it yet")));
+    }
+    Some((true, "FencingReady", format!("{name} can fence every other server")))
+}
+
+/// The same of all servers that say so.
+fn cluster_fencing(servers: &BTreeMap<ServerName, ServerStatus>) -> Option<Aspect<'static>> {
+    let known: Vec<(bool, &'static str, String)> =
+        servers.iter().filter_map(|(name, status)| fencing_ready(name, &status.fencing)).collect();
+    let type_ = "FencingReady";
+    let worst = |reason: &str| {
+        let found = known.iter().filter(|(_, known, _)| *known == reason);
+        let messages: Vec<&str> = found.map(|(_, _, message)| message.as_str()).collect();
+        (!messages.is_empty()).then(|| messages.join("; "))
+    };
+    if let Some(message) = worst("FencingUnable") {
+        return Some(Aspect { type_, status: false, reason: "FencingUnable", message });
+    }
+    if let Some(message) = worst("FencingUnchecked") {
+        return Some(Aspect { type_, status: false, reason: "FencingUnchecked", message });
+    }
+    let message = "every server that is heard can fence the others".to_owned();
+    (!known.is_empty()).then_some(Aspect { type_, status: true, reason: "FencingReady", message })
 }
 
 fn group_state(facts: &GroupFacts) -> (GroupState, Option<ServerName>, Option<String>, String) {

@@ -63,6 +63,7 @@ impl Engine {
             return;
         }
         let servers = self.server_facts();
+        let fences = self.fence_facts();
         let Some(leadership) = &mut self.leadership else {
             return;
         };
@@ -77,7 +78,7 @@ impl Engine {
             now: self.now.instant,
         };
         let operations = &self.intents.operations;
-        let facts = OperationFacts { view, operations, wall: self.now.wall };
+        let facts = OperationFacts { view, operations, fences: &fences, wall: self.now.wall };
         let mut changes = settle(&facts);
         let mut told = Vec::new();
         for (name, step) in step_all(&facts) {
@@ -136,7 +137,9 @@ impl Engine {
             | OperationType::StopGroup
             | OperationType::MoveGroup
             | OperationType::FailoverGroup
-            | OperationType::RestartGroup => return,
+            | OperationType::RestartGroup
+            | OperationType::FenceServer
+            | OperationType::ConfirmServerDown => return,
         };
         self.event("Server", server, reason, &[("server", server)], &[Some(cause)]);
     }

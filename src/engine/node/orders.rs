@@ -26,6 +26,7 @@ impl Engine {
             return;
         }
         self.synchronise_startup();
+        self.fence_on();
         self.free_unknown();
         self.order_surplus();
         self.store_on();
@@ -118,7 +119,12 @@ impl Engine {
         let ended = absent.is_some_and(Absent::ended_for_certain);
         let since = absent.map(|absent| absent.since.0.to_string());
         let wait = text(timing.wait());
-        let how = if ended { "its keeper ended everything" } else { "its time is over" };
+        let fenced = absent.is_some_and(|absent| absent.fenced);
+        let how = match (fenced, ended) {
+            (true, _) => "it was made sure of from outside",
+            (false, true) => "its keeper ended everything",
+            (false, false) => "its time is over",
+        };
         let lease = text(timing.lease);
         let fence = text(timing.self_fence);
         let name = server.as_str();
@@ -130,8 +136,8 @@ impl Engine {
             ("selfFence", &*fence),
             ("lastSupport", since.as_deref().unwrap_or_default()),
         ];
-        let causes =
-            [self.chronicle.recall("installed"), self.chronicle.recall(&format!("lost/{server}"))];
+        let causes = ["installed".to_owned(), format!("lost/{server}"), format!("fenced/{server}")];
+        let causes = causes.map(|topic| self.chronicle.recall(&topic));
         let number = self.event("Server", name, "ServerFree", &parameters, &causes);
         self.chronicle.remember("freed", number);
     }
@@ -170,8 +176,10 @@ impl Engine {
             started,
             now,
         };
-        let all_free = leadership.lead.unfree(now, &self.model.cluster.timing).is_empty();
-        let (decisions, report) = plan(&view);
+        let (decisions, mut report) = plan(&view);
+        let unfree = leadership.lead.unfree(now, &self.model.cluster.timing);
+        let all_free = unfree.is_empty();
+        self.fences.explain(&unfree, &mut report);
         leadership.report = report;
         for decision in decisions {
             match decision {

@@ -155,6 +155,7 @@ impl Engine {
             paths: self.liveness.report(),
             keeper: self.keeper == Some(true),
             guard: self.guard(),
+            fencing: self.fences.abilities(),
         }
     }
 

@@ -10,7 +10,10 @@ const SERVERS: &str = "servers: node1 node2 node3";
 /// An operation on the group `web`, or on the server alone.
 fn operation(type_: OperationType, server: Option<&str>) -> OperationModel {
     let group = match type_ {
-        OperationType::DetachServer | OperationType::ReturnServer => None,
+        OperationType::DetachServer
+        | OperationType::ReturnServer
+        | OperationType::FenceServer
+        | OperationType::ConfirmServerDown => None,
         OperationType::StartGroup
         | OperationType::StopGroup
         | OperationType::MoveGroup
@@ -35,19 +38,21 @@ fn operation(type_: OperationType, server: Option<&str>) -> OperationModel {
 /// A world, an operation in it, and what the leader does with both.
 struct Play {
     world: World,
+    fences: BTreeMap<ServerName, FenceFacts>,
     operations: BTreeMap<String, OperationModel>,
 }
 
 impl Play {
     fn new(lines: &[&str], operation: OperationModel) -> Self {
         let operations = BTreeMap::from([("op1".to_owned(), operation)]);
-        Self { world: World::read(lines), operations }
+        Self { world: World::read(lines), operations, fences: BTreeMap::new() }
     }
 
     fn facts(&self) -> OperationFacts<'_> {
         OperationFacts {
             view: self.world.view(),
             operations: &self.operations,
+            fences: &self.fences,
             wall: WallTime(1_700_000_000_000),
         }
     }

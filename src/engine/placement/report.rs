@@ -33,6 +33,10 @@ pub struct GroupReport {
 pub enum WaitingOn {
     /// An absent server may still hold it.
     Takeover,
+    /// An absent server may still hold it, and is being fenced.
+    Fencing(ServerName),
+    /// An absent server may still hold it and could not be fenced: in words, why.
+    FencingFailed(ServerName, String),
     /// Start-up synchronisation.
     StartupSynchronisation,
     /// It starts only by an operation.
@@ -90,6 +94,8 @@ impl WaitingOn {
     pub fn id(&self) -> &str {
         match self {
             Self::Takeover => "WaitingForTakeover",
+            Self::Fencing(_) => "WaitingForFencing",
+            Self::FencingFailed(..) => "WaitingForFencingFailed",
             Self::StartupSynchronisation => "WaitingForServers",
             Self::StartupManual => "StartupManual",
             Self::FailoverManual(_) | Self::FailedFailoverManual(_) => "FailoverManual",
@@ -135,12 +141,13 @@ impl WaitingOn {
             Self::ActivationFailoversUsed { count, message } => {
                 parameters([("count", count), ("message", message)])
             }
-            Self::StopFailed(server, message) => {
+            Self::StopFailed(server, message) | Self::FencingFailed(server, message) => {
                 parameters([("server", server), ("message", message)])
             }
-            Self::Release(server) | Self::Activation(server) | Self::OutsidePolicy(server) => {
-                parameters([("server", server)])
-            }
+            Self::Release(server)
+            | Self::Activation(server)
+            | Self::OutsidePolicy(server)
+            | Self::Fencing(server) => parameters([("server", server)]),
         }
     }
 
@@ -151,6 +158,8 @@ impl WaitingOn {
             // The server's own words, already rendered.
             Self::Failed { message, .. } => message.clone(),
             Self::Takeover
+            | Self::Fencing(_)
+            | Self::FencingFailed(..)
             | Self::StartupSynchronisation
             | Self::StartupManual
             | Self::FailoverManual(_)

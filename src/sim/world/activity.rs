@@ -102,7 +102,9 @@ impl<N: Node> World<N> {
                 | Happening::PowerOff { server, epoch, .. }
                 | Happening::Agent { server, epoch }
                 | Happening::Keeper { server, epoch } => starts(*server, *epoch),
-                Happening::Wake { .. }
+                Happening::Fence { .. } => true,
+                Happening::Fenced { .. }
+                | Happening::Wake { .. }
                 | Happening::Prove { .. }
                 | Happening::Arrive { .. }
                 | Happening::Disk { .. }

@@ -65,6 +65,7 @@ impl<N: Node> World<N> {
             | Effect::AskArbiter { .. }
             | Effect::RecoveryScript { .. }
             | Effect::Cancel { .. }
+            | Effect::Fence { .. }
             | Effect::Power { .. }
             | Effect::Watchdog { .. }
             | Effect::WriteDone { .. } => {
@@ -105,6 +106,9 @@ impl<N: Node> World<N> {
             Effect::RecoveryScript { id, timeout, .. } => {
                 let delay = self.randoms.drivers.milliseconds(5, 100).min(timeout);
                 self.after(delay, Happening::Script { server, boot, id });
+            }
+            Effect::Fence { id, action, server: target, method: _ } => {
+                self.fence(server, boot, id, action, &target);
             }
             Effect::Cancel { id } => self.machines[server].drivers.cancel(id),
             Effect::Power { action } => self.end_machine(server, action),

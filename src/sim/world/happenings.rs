@@ -59,6 +59,14 @@ impl<N: Node> World<N> {
             }
             Happening::Killed { server, epoch } => self.killed(server, epoch),
             Happening::Keeper { server, epoch } => self.keeper_back(server, epoch),
+            Happening::Fence { server, asked_healed } => {
+                self.switched_off(server, asked_healed);
+                Ok(())
+            }
+            Happening::Fenced { server, boot, id, answer } => {
+                let message = "simulated".into();
+                self.feed_boot(server, boot, Input::FenceDone { id, answer, message })
+            }
             Happening::Agent { server, epoch } => self.agent_due(server, epoch),
             Happening::PowerOn { server, epoch } => {
                 if self.machines[server].epoch == epoch {
@@ -94,9 +102,11 @@ impl<N: Node> World<N> {
             | Happening::Killed { server, .. }
             | Happening::Keeper { server, .. }
             | Happening::Agent { server, .. }
+            | Happening::Fenced { server, .. }
             | Happening::PowerOff { server, .. }
             | Happening::Resume { server, .. } => *server,
             Happening::Ask { .. }
+            | Happening::Fence { .. }
             | Happening::PowerOn { .. }
             | Happening::Thaw { .. }
             | Happening::Strike
@@ -376,6 +386,7 @@ impl<N: Node> World<N> {
         machine.powered = false;
         machine.epoch += 1;
         machine.frozen = None;
+        machine.stood_at = None;
         machine.agent = None;
         machine.disk.lose(&mut self.randoms.disk);
         machine.drivers.vanish();

@@ -50,6 +50,7 @@ pub fn model(resources: &[(&str, Value)]) -> Model {
         safety: Default::default(),
         arbiter_budget: Duration::ZERO,
         witnesses: Default::default(),
+        fencing: None,
         on_partition: PartitionAction::StopGroups,
         watchdog: Default::default(),
         wait_for_servers: Duration::from_secs(300),

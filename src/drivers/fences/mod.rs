@@ -1,0 +1,90 @@
+//! Methods of fencing: another server is switched off from outside, and made sure of.
+//!
+//! `Fenced` is said only of what a method confirmed in words of its own contract. What hangs, says
+//! nothing, or says something else, is `Unknown`. A secret is read when it is needed, goes to
+//! standard input only, and is struck out of whatever is told to people.
+
+mod agent;
+mod run;
+mod script;
+
+use std::time::Duration;
+
+use crate::api::kinds::{FencingMethod, FencingType};
+use crate::api::names::ServerName;
+use crate::drivers::Host;
+use crate::engine::effect::FenceAction;
+use crate::engine::input::FenceAnswer;
+
+use run::{Input, RunError};
+
+/// Between two questions whether a server that was told to go off is off.
+const CONFIRM_INTERVAL: Duration = Duration::from_secs(1);
+
+/// One use of a method on a server.
+#[derive(Clone, Copy, Debug)]
+struct Use<'a> {
+    host: &'a Host,
+    server: &'a ServerName,
+    method: &'a FencingMethod,
+    /// When the whole of it is over.
+    until: tokio::time::Instant,
+}
+
+impl Use<'_> {
+    fn left(&self) -> Duration {
+        self.until.saturating_duration_since(tokio::time::Instant::now())
+    }
+}
+
+/// Does it, within the method's time-out.
+pub async fn act(
+    host: &Host,
+    action: FenceAction,
+    server: &ServerName,
+    method: &FencingMethod,
+) -> (FenceAnswer, String) {
+    let limit = Duration::from(method.timeout);
+    let until = tokio::time::Instant::now() + limit;
+    let using = Use { host, server, method, until };
+    let input = match Input::read(method, server).await {
+        Ok(input) => input,
+        Err(error) => return (FenceAnswer::Unknown, error.to_string()),
+    };
+    let work = async {
+        match (method.type_, &method.script, &method.fence_agent) {
+            (FencingType::Script, Some(spec), _) => script::act(using, spec, action, &input).await,
+            (FencingType::FenceAgent, _, Some(spec)) => {
+                agent::act(using, spec, action, &input).await
+            }
+            (FencingType::Script | FencingType::FenceAgent, _, _) => Err(RunError::NoSettings),
+        }
+    };
+    let (answer, message) = match tokio::time::timeout(limit, work).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => (FenceAnswer::Unknown, error.to_string()),
+        Err(_) => (FenceAnswer::Unknown, format!("no answer within {}", method.timeout)),
+    };
+    (answer, input.redact(message))
+}
+
+/// Asks again and again until the server is off or the time is over.
+async fn confirm<F>(using: Use<'_>, ask: impl Fn() -> F) -> (FenceAnswer, String)
+where
+    F: Future<Output = Result<(FenceAnswer, String), RunError>>,
+{
+    loop {
+        let (answer, message) = match ask().await {
+            Ok(answer) => answer,
+            Err(error) => (FenceAnswer::Unknown, error.to_string()),
+        };
+        // What is asked for the last time must have its answer before the time-out.
+        if answer == FenceAnswer::Fenced || using.left() < 2 * CONFIRM_INTERVAL {
+            return (answer, message);
+        }
+        tokio::time::sleep(CONFIRM_INTERVAL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

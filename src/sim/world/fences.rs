@@ -1,0 +1,65 @@
+//! Machines that are switched off from outside.
+
+use std::time::Duration;
+
+use super::{Happening, World};
+use crate::api::names::ServerName;
+use crate::engine::effect::FenceAction;
+use crate::engine::ids::{ActionId, BootId};
+use crate::engine::input::FenceAnswer;
+use crate::sim::fence::Fate;
+use crate::sim::node::Node;
+
+impl<N: Node> World<N> {
+    /// A node asks for it.
+    pub(super) fn fence(
+        &mut self,
+        server: usize,
+        boot: BootId,
+        id: ActionId,
+        action: FenceAction,
+        target: &ServerName,
+    ) {
+        let Some(target) = self.names.iter().position(|name| name == target) else { return };
+        let failures = match self.options.fencing {
+            Some(plan) if !self.healed => plan.failures,
+            Some(_) | None => 0,
+        };
+        let random = &mut self.randoms.fences;
+        let fate = match action {
+            FenceAction::Off => Fate::draw(failures, random),
+            FenceAction::Check | FenceAction::On => {
+                let answer = match random.chance(failures) {
+                    true => FenceAnswer::Unknown,
+                    false => FenceAnswer::Fenced,
+                };
+                Fate { off: None, answer, said: Some(random.milliseconds(1, 300)) }
+            }
+        };
+        let epoch = self.machines[target].epoch;
+        if action == FenceAction::On {
+            self.after(Duration::from_millis(500), Happening::PowerOn { server: target, epoch });
+        }
+        if let Some(off) = fate.off {
+            // It is meant for the machine, whichever of its boots that meets.
+            let asked = self.healed;
+            self.after(off, Happening::Fence { server: target, asked_healed: asked });
+        }
+        if let Some(said) = fate.said {
+            self.after(said, Happening::Fenced { server, boot, id, answer: fate.answer });
+        }
+    }
+
+    /// Power is gone; somebody switches it on again later. Who took the power before gives it back.
+    /// What was asked for before all was healed comes too late.
+    pub(super) fn switched_off(&mut self, server: usize, asked_healed: bool) {
+        if !self.machines[server].powered || self.healed && !asked_healed {
+            return;
+        }
+        self.checkers.excuse_everything();
+        self.crash(server);
+        let epoch = self.machines[server].epoch;
+        let delay = self.randoms.fences.milliseconds(1000, 20_000);
+        self.after(delay, Happening::PowerOn { server, epoch });
+    }
+}

@@ -1,0 +1,235 @@
+//! Frozen servers, in process namespaces of their own, are switched off by killing process 1.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Cluster, pause, until};
+
+/// A folder with a journal of the service's starts, one of the fence's uses, and the fence.
+struct Lab {
+    folder: tempfile::TempDir,
+    _device: Device,
+}
+
+impl Lab {
+    fn new(fence: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let device = Device::new(folder.path().to_owned());
+        let lab = Self { folder, _device: device };
+        let script = format!(
+            "#!/bin/sh\nd={}\necho \"$STEAD_FENCE_MODE $STEAD_FENCE_SERVER\" >>$d/fence\n\
+             [ $STEAD_FENCE_MODE = check ] && exit 0\n{fence}\n",
+            lab.folder.path().display()
+        );
+        fs::write(lab.path("script"), script).unwrap();
+        fs::set_permissions(lab.path("script"), fs::Permissions::from_mode(0o755)).unwrap();
+        lab
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn lines(&self, name: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.path(name)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn stops(&self) -> usize {
+        self.lines("fence").iter().filter(|line| line.starts_with("stop")).count()
+    }
+
+    fn cluster(&self, fencing: &str) -> Cluster {
+        let (journal, script) = (self.path("journal"), self.path("script"));
+        let (journal, script) = (journal.display(), script.display());
+        let mut cluster = Cluster::new(&format!(
+            "  fencing:\n    takeover: Fenced\n    retryInterval: 1s\n    {fencing}\n    levels:\n    \
+             - methods:\n      - name: kill\n        type: Script\n        timeout: 20s\n        \
+             retries: 0\n        script: {{command: [{script}]}}\n\
+             ---\n\
+             apiVersion: stead.dev/v1alpha1\nkind: FailoverGroup\nmetadata: {{name: web}}\n\
+             spec: {{servers: [node1, node2, node3]}}\n\
+             ---\n\
+             apiVersion: stead.dev/v1alpha1\nkind: Resource\nmetadata: {{name: app}}\n\
+             spec:\n  group: web\n  type: Exec\n  exec:\n    \
+             command: [/bin/sh, -c, 'echo $STEAD_SERVER_NAME >> {journal}; exec sleep 100000']\n"
+        ));
+        for server in &mut cluster.servers {
+            let first = server.start_in_namespace();
+            fs::write(self.path(&server.name), first.to_string()).unwrap();
+        }
+        cluster
+    }
+}
+
+/// Every process of a namespace stands still, as in a machine that is paused.
+fn freeze(first: &Path) {
+    let first = fs::read_to_string(first).unwrap();
+    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/pid")).ok();
+    let own = namespace(&first).unwrap();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if namespace(&name).as_ref() == Some(&own)
+            && let Ok(number) = name.parse()
+        {
+            let process = nix::unistd::Pid::from_raw(number);
+            let _ = nix::sys::signal::kill(process, Signal::SIGSTOP);
+        }
+    }
+}
+
+fn condition(object: &serde_json::Value, type_: &str) -> (String, String) {
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let found = conditions.into_iter().find(|condition| condition["type"] == type_);
+    let word = |key: &str| {
+        let found = found.as_ref().and_then(|found| found[key].as_str());
+        found.unwrap_or_default().to_owned()
+    };
+    (word("reason"), word("message"))
+}
+
+/// Asks the device, and waits until it says that the server is off.
+const KILL: &str = "touch $d/request.$STEAD_FENCE_SERVER\n\
+                    while [ ! -e $d/off.$STEAD_FENCE_SERVER ]; do sleep 0.05; done; exit 0";
+
+/// What stands outside of all servers and kills process 1 of whom it is asked to.
+struct Device {
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Device {
+    fn new(folder: PathBuf) -> Self {
+        let ends = Arc::new(AtomicBool::new(false));
+        let told = ends.clone();
+        let thread = std::thread::spawn(move || {
+            while !told.load(Ordering::Relaxed) {
+                for server in ["node1", "node2", "node3"] {
+                    if folder.join(format!("request.{server}")).exists() {
+                        switch_off(&folder, server);
+                    }
+                }
+                pause();
+            }
+        });
+        Self { ends, thread: Some(thread) }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn switch_off(folder: &Path, server: &str) {
+    let off = folder.join(format!("off.{server}"));
+    let Ok(first) = fs::read_to_string(folder.join(server)) else { return };
+    if off.exists() {
+        return;
+    }
+    let process = nix::unistd::Pid::from_raw(first.parse().unwrap());
+    let _ = nix::sys::signal::kill(process, Signal::SIGKILL);
+    if !Path::new(&format!("/proc/{first}/ns/pid")).exists() {
+        fs::write(off, "").unwrap();
+    }
+}
+
+#[test]
+fn a_frozen_server_is_fenced_before_its_group_starts_elsewhere() {
+    let lab = Lab::new(KILL);
+    let cluster = lab.cluster("onFailure: Block");
+    let first = cluster.online("web");
+    cluster
+        .until("cluster", "test", |cluster| condition(cluster, "FencingReady").0 == "FencingReady");
+    assert_eq!(lab.stops(), 0);
+    freeze(&lab.path(&first));
+    let second = cluster.online_where("web", |now| now != first);
+    // What was confirmed is what freed it: the frozen one can't thaw any more.
+    let first_process = fs::read_to_string(lab.path(&first)).unwrap();
+    assert!(!Path::new(&format!("/proc/{first_process}/ns/pid")).exists());
+    assert_eq!(
+        lab.lines("fence").iter().filter(|line| **line == format!("stop {first}")).count(),
+        1
+    );
+    assert_eq!(lab.lines("journal"), [first.clone(), second]);
+    let why = cluster.stead(&["why", "failovergroup/web"]);
+    let why = String::from_utf8_lossy(&why.stdout).into_owned();
+    assert!(why.contains("ServerFenced"), "{why}");
+}
+
+#[test]
+fn a_fence_that_fails_blocks_the_takeover_until_a_person_certifies_and_a_clean_stop_needs_none() {
+    let lab = Lab::new("[ -e $d/repaired ] || { echo no such machine; exit 3; }\nexit 0");
+    let mut cluster = lab.cluster("onFailure: Block");
+    let first = cluster.online("web");
+    freeze(&lab.path(&first));
+    let group = cluster.until("failovergroup", "web", |group| {
+        condition(group, "Ready").0 == "WaitingForFencingFailed"
+    });
+    let message = condition(&group, "Ready").1;
+    assert!(message.contains("exited with code 3") && message.contains(&first), "{message}");
+    assert_eq!(lab.lines("journal"), [first.clone()]);
+    // Without the flag nobody certifies anything.
+    assert!(!cluster.stead(&["server", "confirm-down", &first]).status.success());
+    let said = cluster.stead(&["server", "confirm-down", &first, "--certify"]);
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let second = cluster.online_where("web", |now| now != first);
+    assert_eq!(lab.lines("journal").len(), 2);
+    // One that is heard can't be certified to be down.
+    let said = cluster.stead(&["server", "confirm-down", &second, "--certify"]);
+    assert!(!said.status.success());
+    // By hand, once the device is repaired.
+    fs::write(lab.path("repaired"), "").unwrap();
+    let said = cluster.stead(&["server", "fence", &first]);
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    cluster.server(&first).kill_namespace();
+}
+
+#[test]
+fn what_could_not_be_fenced_is_taken_over_loudly_where_the_manifest_accepts_it() {
+    let lab = Lab::new("exit 1");
+    let cluster = lab.cluster("onFailure: Continue");
+    let first = cluster.online("web");
+    freeze(&lab.path(&first));
+    cluster.online_where("web", |now| now != first);
+    let events = cluster.stead(&["events"]);
+    let events = String::from_utf8_lossy(&events.stdout).into_owned();
+    assert!(events.contains("FencingOverridden"), "{events}");
+}
+
+#[test]
+fn a_server_that_was_stopped_in_good_order_is_not_fenced() {
+    let lab = Lab::new(KILL);
+    let mut cluster = lab.cluster("onFailure: Block");
+    let first = cluster.online("web");
+    // As `systemctl stop` of both units does.
+    cluster.server(&first).end_in_namespace();
+    cluster.online_where("web", |now| now != first);
+    assert_eq!(lab.stops(), 0, "{:?}", lab.lines("fence"));
+}
+
+#[test]
+fn a_device_that_can_not_be_used_is_found_before_it_is_needed() {
+    let lab = Lab::new(KILL);
+    let cluster = lab.cluster("checkInterval: 10s");
+    cluster
+        .until("cluster", "test", |cluster| condition(cluster, "FencingReady").0 == "FencingReady");
+    fs::set_permissions(lab.path("script"), fs::Permissions::from_mode(0o644)).unwrap();
+    let found = cluster.until("cluster", "test", |cluster| {
+        condition(cluster, "FencingReady").0 == "FencingUnable"
+    });
+    let message = condition(&found, "FencingReady").1;
+    assert!(message.contains("is not executable"), "{message}");
+    until("it is told", || {
+        let events = cluster.stead(&["events"]);
+        String::from_utf8_lossy(&events.stdout).contains("FencingUnable")
+    });
+}

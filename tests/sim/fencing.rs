@@ -1,0 +1,202 @@
+//! Fencing, as simulated: nothing but a confirmation counts, and a confirmation covers what no
+//! lease does.
+
+use std::time::Duration;
+
+use stead::api::kinds::{FencingFailure, FencingTakeover, OperationType};
+use stead::engine::Engine;
+use stead::sim::{ArbiterKind, Detail, Fault, FencePlan, Options, World, both_ways};
+
+type Cluster = World<Engine>;
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn online(servers: usize, arbiter: ArbiterKind, fencing: Option<FencePlan>) -> Cluster {
+    let options = Options { fencing, ..Options::quiet(servers, arbiter) };
+    let mut world = Cluster::new(options, Detail::Lines);
+    let settled = run_until(&mut world, LONG, |world| world.settled());
+    assert!(settled, "never online\n{}", world.trace());
+    assert_eq!(world.active_on("g1"), ["node1"]);
+    world
+}
+
+fn run_until(
+    world: &mut Cluster,
+    limit: Duration,
+    holds: impl FnMut(&mut Cluster) -> bool,
+) -> bool {
+    match world.run_until(limit, holds) {
+        Ok(held) => held,
+        Err(violation) => panic!("{}\n{violation}", world.trace()),
+    }
+}
+
+fn run(world: &mut Cluster, duration: Duration) {
+    if let Err(violation) = world.run_for(duration) {
+        panic!("{}\n{violation}", world.trace());
+    }
+}
+
+fn break_it(world: &mut Cluster, fault: Fault) {
+    world.break_it(&fault).unwrap_or_else(|violation| panic!("{violation}"));
+}
+
+fn taken_over(world: &mut Cluster, limit: Duration) {
+    let there = run_until(world, limit, |world| world.active_on("g1") == ["node2"]);
+    assert!(there, "not on node2 within {limit:?}\n{}", world.trace());
+}
+
+fn ask(world: &mut Cluster, operation: OperationType, server: &str) {
+    let leader = world.leader().expect("a leader");
+    world.request(leader, operation, None, Some(server)).unwrap();
+}
+
+fn said(world: &Cluster, reason: &str) -> bool {
+    world.trace().to_string().contains(reason)
+}
+
+fn reliable(takeover: FencingTakeover) -> Option<FencePlan> {
+    Some(FencePlan::reliable(takeover))
+}
+
+fn never(on_failure: FencingFailure) -> Option<FencePlan> {
+    Some(FencePlan { takeover: FencingTakeover::Fenced, on_failure, failures: 1000 })
+}
+
+const ARBITERS: [(usize, ArbiterKind); 4] = [
+    (3, ArbiterKind::Majority),
+    (2, ArbiterKind::Lease),
+    (2, ArbiterKind::Reachable),
+    (2, ArbiterKind::Nobody),
+];
+
+#[test]
+fn a_lost_server_is_fenced_and_then_taken_over_from() {
+    for (servers, arbiter) in ARBITERS {
+        let mut world = online(servers, arbiter, reliable(FencingTakeover::Fenced));
+        break_it(&mut world, Fault::Crash(0));
+        taken_over(&mut world, seconds(30));
+        assert!(said(&world, "ServerFenced"), "{arbiter:?}\n{}", world.trace());
+    }
+}
+
+/// M23: time alone is no protection where the clock stood still; the guest goes on when it thaws.
+#[test]
+fn a_paused_machine_whose_clock_stood_still_is_covered_by_a_confirmation() {
+    for (servers, arbiter) in ARBITERS {
+        let mut world = online(servers, arbiter, reliable(FencingTakeover::Fenced));
+        break_it(&mut world, Fault::Pause(0));
+        taken_over(&mut world, seconds(30));
+        // What thaws now is a machine that boots.
+        world.mend(&Fault::Pause(0)).unwrap();
+        run(&mut world, seconds(30));
+        assert_eq!(world.active_on("g1"), ["node2"], "{arbiter:?}");
+    }
+}
+
+/// M21, M24: what is unknown is not fenced, and without an exclusive arbiter time frees nothing.
+#[test]
+fn what_is_never_confirmed_is_never_taken_over() {
+    // The holder of a lease goes on by it.
+    for (servers, arbiter) in ARBITERS.into_iter().filter(|(_, a)| *a != ArbiterKind::Lease) {
+        let mut world = online(servers, arbiter, never(FencingFailure::Block));
+        // It lives, cut off; its services end with its lease or go on: nobody else starts them.
+        let others: Vec<usize> = (1..servers).collect();
+        break_it(&mut world, Fault::Cut(both_ways(&[0], &others, 2)));
+        let taken = run_until(&mut world, seconds(90), |world| said(world, "FencingFailed"));
+        assert!(taken, "{arbiter:?}\n{}", world.trace());
+        assert!(!said(&world, "ServerFenced"), "{arbiter:?}\n{}", world.trace());
+    }
+}
+
+#[test]
+fn an_accepted_failure_is_taken_over_loudly_and_not_before_its_time() {
+    for (servers, arbiter) in [(3, ArbiterKind::Majority), (2, ArbiterKind::Lease)] {
+        let mut world = online(servers, arbiter, never(FencingFailure::Continue));
+        break_it(&mut world, Fault::Crash(0));
+        taken_over(&mut world, seconds(120));
+        assert!(said(&world, "FencingOverridden"), "{arbiter:?}\n{}", world.trace());
+    }
+}
+
+#[test]
+fn a_server_that_ended_in_good_order_is_not_fenced() {
+    // A lease that changes hands is support that no keeper's word covers.
+    for (servers, arbiter) in ARBITERS.into_iter().filter(|(_, a)| *a != ArbiterKind::Lease) {
+        let mut world = online(servers, arbiter, reliable(FencingTakeover::Fenced));
+        // Its keeper says that all has ended.
+        break_it(&mut world, Fault::AgentKill(0));
+        taken_over(&mut world, seconds(10));
+        assert!(!said(&world, "ServerFencing"), "{arbiter:?}\n{}", world.trace());
+    }
+}
+
+/// Two servers that lose each other under an arbiter that both reach: the one that has something to
+/// take over ends the other, which boots alone, and waits before it fences in its turn.
+#[test]
+fn two_that_lost_each_other_do_not_end_each_other_again_and_again() {
+    let mut options = Options::quiet(2, ArbiterKind::Reachable);
+    options.fencing = reliable(FencingTakeover::Fenced);
+    options.wait_for_servers = seconds(600);
+    let mut world = Cluster::new(options, Detail::Lines);
+    assert!(run_until(&mut world, LONG, |world| world.settled()));
+    break_it(&mut world, Fault::Cut(both_ways(&[0], &[1], 2)));
+    run(&mut world, seconds(300));
+    let offs = world.trace().to_string().matches("loses power").count();
+    assert_eq!(offs, 1, "{}", world.trace());
+    assert_eq!(world.active_on("g1"), ["node2"]);
+}
+
+#[test]
+fn a_person_fences_a_server_that_is_a_member() {
+    let mut world = online(3, ArbiterKind::Majority, reliable(FencingTakeover::Fenced));
+    ask(&mut world, OperationType::FenceServer, "node3");
+    assert!(run_until(&mut world, seconds(20), |world| said(world, "OperationSucceeded")));
+    assert!(said(&world, "node3 loses power"), "{}", world.trace());
+    assert_eq!(world.active_on("g1"), ["node1"]);
+}
+
+#[test]
+fn a_person_certifies_what_no_method_can_confirm() {
+    let mut world = online(2, ArbiterKind::Reachable, never(FencingFailure::Block));
+    break_it(&mut world, Fault::Crash(0));
+    assert!(run_until(&mut world, LONG, |world| said(world, "TakeoverBlocked")));
+    assert!(world.active_on("g1").is_empty());
+    ask(&mut world, OperationType::ConfirmServerDown, "node1");
+    taken_over(&mut world, seconds(10));
+    assert!(said(&world, "ServerConfirmedDown"), "{}", world.trace());
+}
+
+#[test]
+fn nobody_certifies_that_a_server_is_down_that_is_heard() {
+    let mut world = online(2, ArbiterKind::Reachable, reliable(FencingTakeover::Fenced));
+    ask(&mut world, OperationType::ConfirmServerDown, "node2");
+    assert!(run_until(&mut world, seconds(10), |world| said(world, "OperationFailed")));
+    assert_eq!(world.active_on("g1"), ["node1"]);
+}
+
+/// A member that hears nobody but its leader lives by the support that the others gave to that
+/// leader: that the leader is off, or has ended, does not end the member's lease.
+#[test]
+fn what_a_leader_passed_on_outlives_the_leader() {
+    let fenced = reliable(FencingTakeover::FencedOrTime);
+    for (fencing, fault) in [(None, Fault::AgentKill(0)), (fenced, Fault::Crash(0))] {
+        let mut options = Options::quiet(5, ArbiterKind::Majority);
+        options.groups = 3;
+        options.fencing = fencing;
+        let mut world = Cluster::new(options, Detail::Lines);
+        assert!(run_until(&mut world, LONG, |world| world.settled()));
+        assert_eq!(world.active_on("g3"), ["node3"]);
+        break_it(&mut world, Fault::Cut(both_ways(&[2], &[1, 3, 4], 2)));
+        run(&mut world, Duration::from_millis(300));
+        break_it(&mut world, fault);
+        // Two active at once would be found by the simulator.
+        let there = |world: &mut Cluster| world.active_on("g3").first() != Some(&"node3".into());
+        assert!(run_until(&mut world, seconds(30), there), "{}", world.trace());
+        run(&mut world, seconds(10));
+    }
+}
