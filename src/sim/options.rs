@@ -11,7 +11,7 @@ use super::random::{Random, Stream};
 use super::setup;
 use super::stage::Pace;
 use crate::api::arbitration::Combination;
-use crate::api::kinds::{FencingFailure, FencingTakeover, PartitionAction, ReturnPolicy};
+use crate::api::kinds::{PartitionAction, ReturnPolicy};
 use crate::api::timing::Timing;
 
 /// Who decides when the servers cannot all talk. Where it is exclusive, I1 must hold always.
@@ -178,7 +178,6 @@ impl Options {
         options.turbulence = options.timeout * u32::try_from(random.between(16, 40)).unwrap_or(20);
         options.draw_network(&mut random);
         options.draw_faults(&mut random);
-        options.draw_fencing(&mut random);
         options
     }
 
@@ -227,23 +226,6 @@ impl Options {
             self.return_policy = ReturnPolicy::Automatic;
         }
         self.failback = random.chance(200);
-    }
-
-    fn draw_fencing(&mut self, random: &mut Random) {
-        // A machine that is switched off is more than a mild schedule allows for.
-        if self.profile != Profile::Rough || !random.chance(250) {
-            return;
-        }
-        let takeover = if random.chance(500) {
-            FencingTakeover::Fenced
-        } else {
-            FencingTakeover::FencedOrTime
-        };
-        let failures = *random.pick(&[0, 200, 700]).unwrap_or(&0);
-        // What is never confirmed, or accepted, is never taken over.
-        let on_failure =
-            if random.chance(700) { FencingFailure::Block } else { FencingFailure::Continue };
-        self.fencing = Some(FencePlan { takeover, on_failure, failures });
     }
 
     /// The protocol times that follow.
