@@ -123,8 +123,10 @@ fn every_id_that_the_sources_name_is_in_the_catalogue() {
         enum_values(schema(kind).unwrap(), &mut of_the_kinds);
     }
     let mut missing = BTreeSet::new();
-    for path in found {
-        let text = std::fs::read_to_string(&path).unwrap();
+    // The stores of leases have error codes of their own.
+    let ours = |path: &&std::path::PathBuf| !path.to_string_lossy().contains("arbiters/lease");
+    for path in found.iter().filter(ours) {
+        let text = std::fs::read_to_string(path).unwrap();
         for id in ids_in(&text) {
             if lookup(id).is_none() && !of_the_kinds.contains(id) {
                 missing.insert(format!("{id} in {}", path.display()));

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Condvar, Mutex};
 
 use super::*;
 use crate::agent::clock;
@@ -191,20 +191,41 @@ fn a_block_torn_in_the_middle_is_no_slot() {
 /// A disk in memory that hangs while told to.
 struct Hanging {
     slots: Arc<Mutex<Vec<Seen>>>,
-    gate: Arc<Mutex<()>>,
+    gate: Arc<Gate>,
     entered: Sender<()>,
+}
+
+/// Open, or not.
+#[derive(Default)]
+struct Gate {
+    shut: Mutex<bool>,
+    moved: Condvar,
+}
+
+impl Gate {
+    fn pass(&self) {
+        let mut shut = self.shut.lock().unwrap();
+        while *shut {
+            shut = self.moved.wait(shut).unwrap();
+        }
+    }
+
+    fn set(&self, shut: bool) {
+        *self.shut.lock().unwrap() = shut;
+        self.moved.notify_all();
+    }
 }
 
 impl Blocks for Hanging {
     fn read(&mut self) -> Result<Vec<Seen>, DiskError> {
         let _ = self.entered.send(());
-        let _open = self.gate.lock().unwrap();
+        self.gate.pass();
         Ok(self.slots.lock().unwrap().clone())
     }
 
     fn write(&mut self, place: usize, slot: &Slot) -> Result<(), DiskError> {
         let _ = self.entered.send(());
-        let _open = self.gate.lock().unwrap();
+        self.gate.pass();
         self.slots.lock().unwrap()[place] = Seen::Slot(slot.clone());
         Ok(())
     }
@@ -213,7 +234,7 @@ impl Blocks for Hanging {
 #[tokio::test]
 async fn a_disk_that_hangs_holds_up_nobody_and_its_late_claim_is_withdrawn() {
     let slots = Arc::new(Mutex::new(vec![Seen::Empty; 8]));
-    let gate = Arc::new(Mutex::new(()));
+    let gate = Arc::new(Gate::default());
     let (entered, enters) = channel();
     let (kept, gates) = (slots.clone(), gate.clone());
     let open: Open = Arc::new(move || {
@@ -224,14 +245,14 @@ async fn a_disk_that_hangs_holds_up_nobody_and_its_late_claim_is_withdrawn() {
     let arbiter = DiskArbiter::start(&setting("n1"), short, 1, boot_time, open);
     let asked = question(1, "n1", &["n1"]);
     until_held(&arbiter, &asked).await;
-    let shut = gate.lock().unwrap();
+    gate.set(true);
     while enters.try_recv().is_ok() {}
     enters.recv().unwrap();
     for _ in 0..3 {
         let answer = arbiter.ask(&asked).await;
         assert_eq!(answer.verdict, Verdict::Unknown, "{}", answer.message);
     }
-    drop(shut);
+    gate.set(false);
     let claims = || match &slots.lock().unwrap()[0] {
         Seen::Slot(slot) => slot.claim.is_some(),
         Seen::Empty | Seen::Torn(_) => false,
