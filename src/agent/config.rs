@@ -46,6 +46,12 @@ impl Layout {
         self.etc().join("bootstrap.json")
     }
 
+    /// Says that a state folder was made from [`Layout::bootstrap`]: the next one is a new disk.
+    #[must_use]
+    pub fn bootstrap_used(&self) -> PathBuf {
+        self.etc().join("bootstrap.used")
+    }
+
     /// The state file.
     #[must_use]
     pub fn state(&self) -> PathBuf {

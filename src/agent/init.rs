@@ -25,8 +25,9 @@ use crate::api::manifest::{self, ManifestObject};
 use crate::api::problem::{self, Problem};
 use crate::api::{FINALIZER, NAMESPACE, schema, validation};
 use crate::engine::durable::Durable;
-use crate::engine::ids::Revision;
+use crate::engine::ids::{IncarnationId, Revision};
 use crate::engine::model::{ObjectKey, Objects, StoredObject};
+use crate::engine::placement::{DiskIntent, disk_intent_key};
 use crate::engine::time::WallTime;
 
 /// The revision that every server begins with.
@@ -122,6 +123,9 @@ struct Bootstrap {
     format: u32,
     revision: u64,
     objects: Vec<Value>,
+    /// The state folders that the servers begin with.
+    #[serde(default)]
+    incarnations: BTreeMap<String, u64>,
 }
 
 /// Makes everything.
@@ -142,7 +146,7 @@ pub fn init(options: &InitOptions) -> Result<Initialized, InitError> {
     refuse_existing(options, &plan.names)?;
     let authority = Authority::new(&plan.cluster, now)?;
     let secret: [u8; KEY_LENGTH] = random()?;
-    let bootstrap = bootstrap_text(&objects, now)?;
+    let bootstrap = bootstrap_text(&objects, &plan.names, now)?;
     let mut servers = BTreeMap::new();
     for (name, endpoint) in &plan.endpoints {
         let folder = options.out.join(name);
@@ -178,6 +182,13 @@ pub fn read_bootstrap(path: &Path) -> Result<Durable, String> {
         };
         let object = StoredObject { revision, json: value.to_string().into() };
         objects.insert(ObjectKey::new(kind, name), object);
+    }
+    for (server, incarnation) in bootstrap.incarnations {
+        let incarnation = IncarnationId(incarnation);
+        let disk = DiskIntent { incarnation, since: WallTime(0), first: true };
+        let json = disk.json().ok_or_else(|| "it names a state folder wrongly".to_owned())?;
+        let key = disk_intent_key(&server.as_str().into());
+        objects.insert(key, StoredObject { revision, json: json.into() });
     }
     Ok(Durable::bootstrap(objects, revision))
 }
@@ -253,15 +264,23 @@ fn refuse_existing(options: &InitOptions, servers: &[String]) -> Result<(), Init
     }
 }
 
-fn bootstrap_text(objects: &[ManifestObject], now: WallTime) -> Result<String, InitError> {
+fn bootstrap_text(
+    objects: &[ManifestObject],
+    servers: &[String],
+    now: WallTime,
+) -> Result<String, InitError> {
+    let mut incarnations = BTreeMap::new();
+    for server in servers {
+        incarnations.insert(server.clone(), u64::from_be_bytes(random()?));
+    }
     let mut stored = Vec::new();
     for object in objects {
         let mut value = object.value.clone();
         complete(&mut value, now)?;
         stored.push(value);
     }
-    let bootstrap =
-        Bootstrap { format: BOOTSTRAP_FORMAT, revision: FIRST_REVISION.0, objects: stored };
+    let revision = FIRST_REVISION.0;
+    let bootstrap = Bootstrap { format: BOOTSTRAP_FORMAT, revision, objects: stored, incarnations };
     serde_json::to_string_pretty(&bootstrap)
         .map_err(|error| InitError::Encode { what: "bootstrap.json", reason: error.to_string() })
 }
@@ -414,7 +433,7 @@ mod tests {
     use crate::agent::pki::Tls;
 
     const CLUSTER: &str = r#"{"apiVersion":"stead.dev/v1alpha1","kind":"Cluster",
-        "metadata":{"name":"web"},"spec":{"servers":[
+        "metadata":{"name":"web"},"spec":{"arbitration":{"type":"None"},"servers":[
         {"name":"node1","addresses":{"lan":"10.0.0.1","wan":"fd00::1"}},
         {"name":"node2","addresses":{"lan":"10.0.0.2","wan":"fd00::2"},"heartbeatPort":9000}]}}"#;
 

@@ -338,6 +338,11 @@ impl KeeperClient {
         self.done(Request::Remember { key: key.to_owned(), value }).await
     }
 
+    /// The same without waiting for an answer; a keeper that is away remembers nothing.
+    pub fn remember_now(&self, key: &str, value: String) {
+        self.tell(Request::Remember { key: key.to_owned(), value: Some(value) });
+    }
+
     /// The text that this agent, or one before it, had kept.
     ///
     /// # Errors

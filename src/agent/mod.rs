@@ -14,6 +14,7 @@ pub mod pki;
 pub mod power;
 pub mod process;
 pub mod publish;
+pub mod recover;
 pub mod run;
 pub mod shell;
 pub mod state;

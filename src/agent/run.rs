@@ -21,7 +21,7 @@ use super::lock::{AgentLock, LockError};
 use super::pki::{Certificate, PkiError, Tls};
 use super::process::sys::{give_back_memory, limit_heaps, run_in_real_time};
 use super::publish::EngineWriter;
-use super::shell::{Shell, ShellError};
+use super::shell::{SETTINGS_KEY, Shell, ShellError};
 use super::state::writer::StateWriter;
 use super::state::{Loaded, StateError, StateFile};
 use super::telemetry::Counters;
@@ -37,6 +37,7 @@ use crate::engine::durable::Identity;
 use crate::engine::ids::BootId;
 use crate::engine::input::{GuardNews, Input};
 use crate::engine::model::CompileError;
+use crate::engine::placement::{DiskIntent, disk_intent_key};
 use crate::engine::time::Instant;
 use crate::keeper::protocol::{Event, Hello, Successor, VERSION, Welcome};
 use crate::server::apiserver::{ApiOptions, ApiServer, ApiTls, ListenError, Storage};
@@ -264,7 +265,7 @@ fn prepare(
     let me = ServerName::from(config.server.as_str());
     let tls = read_tls(layout, &config)?;
     let key = config.cluster_key(layout)?;
-    let (file, loaded) = open_state(layout)?;
+    let (file, loaded) = open_state(layout, &me)?;
     let boot = BootId(u64::from_be_bytes(random()?));
     let (inbox, outbox) = inbox().map_err(|error| AgentError::System {
         action: "make the engine's queue",
@@ -282,6 +283,8 @@ fn prepare(
     let handle = runtime.handle().clone();
     let storage = Arc::new(Storage::new());
     let api_tls = serve_api(&config, &me, &tls, &storage, &inbox, runtime)?;
+    // A keeper that is lost in this moment has ended everything, and there is nothing to recall.
+    let recalled = runtime.block_on(keeper.recall(SETTINGS_KEY)).unwrap_or_default();
     let streams = Streams::start(handle.clone(), tls, listeners, &deliver(&inbox));
     let answers = inbox.clone();
     let work = Work::new(
@@ -302,6 +305,7 @@ fn prepare(
         work,
         keeper: keeper.clone(),
         lease,
+        recalled,
         storage,
         peers: watch::Sender::new(config.first_peers()),
         outbox,
@@ -316,15 +320,27 @@ fn system(action: &'static str) -> impl FnOnce(std::io::Error) -> AgentError {
     move |source| AgentError::System { action, source }
 }
 
-fn open_state(layout: &Layout) -> Result<(StateFile, Loaded), AgentError> {
+fn open_state(layout: &Layout, me: &ServerName) -> Result<(StateFile, Loaded), AgentError> {
     let (path, bootstrap) = (layout.state(), layout.bootstrap());
-    let opened = StateFile::open(&path, || {
+    let used = layout.bootstrap_used();
+    let opened = StateFile::open_as(&path, || {
         if !bootstrap.exists() {
             return Err(StateError::NoBootstrap { path: path.clone(), bootstrap });
         }
-        read_bootstrap(&bootstrap)
-            .map_err(|reason| StateError::Bootstrap { path: bootstrap, reason })
+        let durable = read_bootstrap(&bootstrap)
+            .map_err(|reason| StateError::Bootstrap { path: bootstrap, reason })?;
+        // The first folder is known from the beginning; any later one is a new disk.
+        let first = durable.objects.get(&disk_intent_key(me));
+        let first = first.and_then(|object| DiskIntent::read(&object.json));
+        let first = first.filter(|_| !used.exists()).map(|disk| disk.incarnation);
+        Ok((durable, first))
     })?;
+    if !used.exists()
+        && let Err(error) = fs::write(&used, format!("{}\n", opened.1.incarnation))
+    {
+        let path = used.display();
+        tracing::warn!(%error, %path, "a replaced disk may not be known for one");
+    }
     tracing::info!(
         incarnation = %opened.1.incarnation,
         starts = opened.1.boots,
@@ -469,8 +485,8 @@ fn on_keeper_event(inbox: &Inbox, event: KeeperEvent) {
             inbox.input(Input::ServicesEnded);
         }
         KeeperEvent::Keeper(Event::Terminating) => {
-            tracing::warn!("the keeper was told to end; the agent ends with it");
-            inbox.tell(Told::Retire);
+            tracing::warn!("the keeper was told to end; groups are stopped, then the agent ends");
+            inbox.input(Input::Close);
         }
         KeeperEvent::Keeper(Event::WatchdogFailed) => {
             inbox.input(Input::Guard(GuardNews::WatchdogFailed));

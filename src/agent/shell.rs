@@ -49,6 +49,9 @@ const IDLE_PUBLISH_INTERVAL: Duration = Duration::from_secs(5);
 /// Entries taken from the queue before sockets get their turn.
 const TOLD_MAX: usize = 256;
 
+/// What the keeper remembers the settings of running resources under.
+pub const SETTINGS_KEY: &str = "engine/settings";
+
 /// Why the thread ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ShellError {
@@ -94,6 +97,8 @@ pub struct Shell {
     pub storage: Arc<Storage>,
     /// Shows to others where each server is.
     pub peers: watch::Sender<BTreeMap<ServerName, Endpoint>>,
+    /// What an earlier run of this agent had the keeper remember.
+    pub recalled: Option<String>,
     /// Brings inputs.
     pub outbox: Outbox,
     /// Counts.
@@ -155,11 +160,17 @@ impl Shell {
             retired: false,
         };
         self.adopt_cluster(&mut running)?;
+        if let Some(text) = self.recalled.take() {
+            self.step(&mut running, Input::Recalled { text })?;
+        }
         let present = self.keeper.is_present();
         self.step(&mut running, Input::Keeper { present })?;
         let mut ready = Ready { sockets: vec![true; self.sockets.iter().count()], queue: true };
         while !running.retired {
             self.read_sockets(&mut running, &ready.sockets)?;
+            if self.engine.closed() {
+                self.on_told(&mut running, Told::Retire)?;
+            }
             if ready.queue {
                 self.read_queue(&mut running)?;
             }
@@ -265,8 +276,10 @@ impl Shell {
             | Input::ResourceFailed { .. }
             | Input::Keeper { .. }
             | Input::Guard(_)
+            | Input::Recalled { .. }
             | Input::ServicesEnded
             | Input::Write { .. }
+            | Input::Close
             | Input::Retire => {}
         }
     }
@@ -325,6 +338,7 @@ impl Shell {
             Effect::Cancel { id } => self.work.cancel(id),
             Effect::Power { action } => self.end_machine(action),
             Effect::Watchdog { seconds } => self.set_watchdog(seconds),
+            Effect::Remember { text } => self.keeper.remember_now(SETTINGS_KEY, text),
             Effect::Event(event) => {
                 running.changed = true;
                 self.on_event(event);

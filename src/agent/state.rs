@@ -46,6 +46,7 @@ const BOOTS_KEY: &str = "boots";
 const REVISION_KEY: &str = "revision";
 const PROMISED_KEY: &str = "promised";
 const FINAL_ACTIONS_KEY: &str = "finalActions";
+const ROOM_KEY: &str = "room";
 
 /// Why the state could not be opened or written.
 #[derive(Debug, thiserror::Error)]
@@ -143,8 +144,20 @@ impl StateFile {
         path: &Path,
         bootstrap: impl FnOnce() -> Result<Durable, StateError>,
     ) -> Result<(Self, Loaded), StateError> {
+        Self::open_as(path, || Ok((bootstrap()?, None)))
+    }
+
+    /// The same; a new file gets the id that `bootstrap` gives with it, or one of its own.
+    ///
+    /// # Errors
+    /// As [`StateFile::open`].
+    pub fn open_as(
+        path: &Path,
+        bootstrap: impl FnOnce() -> Result<(Durable, Option<IncarnationId>), StateError>,
+    ) -> Result<(Self, Loaded), StateError> {
         if !path.exists() {
-            create(path, &bootstrap()?)?;
+            let (durable, incarnation) = bootstrap()?;
+            create(path, &durable, incarnation)?;
         }
         let mut loaded = check(path)?;
         let mut file = Self { path: path.to_owned(), database: None };
@@ -223,7 +236,11 @@ fn explain(error: &dyn std::error::Error) -> String {
 
 /// Makes a new file under another name, so that one which was interrupted is never taken for
 /// the state.
-fn create(path: &Path, durable: &Durable) -> Result<(), StateError> {
+fn create(
+    path: &Path,
+    durable: &Durable,
+    incarnation: Option<IncarnationId>,
+) -> Result<(), StateError> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let io_error = |action, path: &Path| {
         let path = path.to_owned();
@@ -240,15 +257,19 @@ fn create(path: &Path, durable: &Durable) -> Result<(), StateError> {
         .mode(0o600)
         .open(&new)
         .map_err(io_error("create", &new))?;
-    let incarnation = random()
-        .map(u64::from_be_bytes)
-        .map_err(|error| StateError::Write { path: new.clone(), reason: error.to_string() })?;
+    let drawn = || {
+        let number = random().map(u64::from_be_bytes);
+        number
+            .map(IncarnationId)
+            .map_err(|error| StateError::Write { path: new.clone(), reason: error.to_string() })
+    };
+    let incarnation = incarnation.map_or_else(drawn, Ok)?;
     let failed = |error: &dyn std::error::Error| StateError::Write {
         path: new.clone(),
         reason: explain(error),
     };
     let database = builder().create(&new).map_err(|error| failed(&error))?;
-    fill(&database, IncarnationId(incarnation), durable).map_err(|error| failed(&*error))?;
+    fill(&database, incarnation, durable).map_err(|error| failed(&*error))?;
     drop(database);
     fs::rename(&new, path).map_err(io_error("name", path))?;
     File::open(folder)
@@ -317,6 +338,11 @@ fn put_record(transaction: &WriteTransaction, record: &Record) -> Result<(), Any
             let surplus = actions.len().saturating_sub(Durable::FINAL_ACTIONS_MAX);
             actions.drain(..surplus);
             table.insert(FINAL_ACTIONS_KEY, postcard::to_stdvec(&actions)?.as_slice())?;
+        }
+        Record::Room(0) => drop(transaction.open_table(RECORDS)?.remove(ROOM_KEY)?),
+        Record::Room(bytes) => {
+            let room = vec![0; usize::try_from(*bytes)?];
+            transaction.open_table(RECORDS)?.insert(ROOM_KEY, room.as_slice())?;
         }
     }
     Ok(())

@@ -5,6 +5,7 @@
 
 mod agent;
 mod apply;
+mod cluster;
 mod completion;
 mod connection;
 mod delete;
@@ -107,6 +108,7 @@ enum Command {
     Status(status::Arguments),
     Group(group::Arguments),
     Server(server::Arguments),
+    Cluster(cluster::Arguments),
     Events(events::Arguments),
     Why(why::Arguments),
     Explain(explain::Arguments),
@@ -156,6 +158,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&global, &arguments),
         Command::Completion(arguments) => completion::run(&arguments),
+        Command::Cluster(arguments) => cluster::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Apply(arguments) => on_runtime(apply::run(&global, &arguments)),
         Command::Get(arguments) => on_runtime(get::run(&global, &arguments)),

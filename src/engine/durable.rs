@@ -89,6 +89,7 @@ impl Durable {
                 let surplus = self.final_actions.len().saturating_sub(Self::FINAL_ACTIONS_MAX);
                 self.final_actions.drain(..surplus);
             }
+            Record::Room(_) => {}
         }
     }
 }

@@ -110,6 +110,11 @@ pub enum Effect {
         /// How.
         action: PowerAction,
     },
+    /// Have the keeper remember the settings of what runs, for the next run of this agent.
+    Remember {
+        /// In place of what it remembered before.
+        text: String,
+    },
     /// Tell people.
     Event(Event),
     /// A write was answered.
@@ -158,6 +163,25 @@ pub enum Record {
     },
     /// A final action is about to be carried out (the guard counts them over reboots).
     FinalAction(WallTime),
+    /// So many bytes that mean nothing, in place of those before: whether a disk that refused as
+    /// much takes it again.
+    Room(u64),
+}
+
+impl Record {
+    /// About how many bytes it takes on disk.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let length = match self {
+            Self::Promised(_) | Self::SelfFence(..) | Self::FinalAction(_) => 0,
+            Self::Append { changes, .. } => {
+                changes.iter().filter_map(|(_, json)| Some(json.as_ref()?.len())).sum()
+            }
+            Self::Snapshot { objects, .. } => objects.values().map(|o| o.json.len()).sum(),
+            Self::Room(bytes) => return *bytes,
+        };
+        u64::try_from(length).unwrap_or(u64::MAX)
+    }
 }
 
 /// What to do with a method of fencing.

@@ -79,6 +79,11 @@ pub enum Input {
     },
     /// What ends the services where agent and keeper can't.
     Guard(GuardNews),
+    /// What an earlier run of this agent had the keeper remember; comes before the keeper does.
+    Recalled {
+        /// See `Effect::Remember`.
+        text: String,
+    },
     /// The keeper has ended every service: the lease that it held had passed.
     ServicesEnded,
     /// Somebody wants the store changed.
@@ -90,6 +95,9 @@ pub enum Input {
         /// What is to change, all or nothing.
         changes: Vec<Change>,
     },
+    /// The keeper was told to end, as when the machine shuts down: every group here is stopped in
+    /// the order of its dependencies.
+    Close,
     /// The agent is asked to end in good order (its services stay for its successor).
     Retire,
 }

@@ -88,12 +88,39 @@ pub struct Heartbeat {
     pub self_fence: SelfFence,
     /// What it has on disk of the receiver's.
     pub your_self_fence: Option<SelfFence>,
+    /// Whether its disk takes what must be written.
+    pub disk: DiskHealth,
     /// Its wall clock, shown only.
     pub wall: WallTime,
     /// Release of its agent.
     pub version: Arc<str>,
     /// This run ends in good order: its keeper speaks for its services from now on.
     pub retiring: bool,
+}
+
+/// What a server says of its disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum DiskHealth {
+    /// It takes what must be written, or has failed only now.
+    #[default]
+    Well,
+    /// It has failed for long: give the server nothing, and take what another can run.
+    Failing,
+    /// It fails, and the server is to be left out of the view: it can't promise, or holds nothing.
+    Leaving,
+    /// It is new, as the server itself knows: until it is filled it proposes nothing.
+    New,
+}
+
+impl DiskHealth {
+    /// Whether it has failed for long.
+    #[must_use]
+    pub fn fails(self) -> bool {
+        match self {
+            Self::Well | Self::New => false,
+            Self::Failing | Self::Leaving => true,
+        }
+    }
 }
 
 /// What ends a server's services when its agent can't.

@@ -4,6 +4,8 @@
 //! part acts on a lease that time has ended. It fails towards isolation: without a live lease it
 //! starts nothing and has the keeper end what runs.
 
+mod admitting;
+mod disk;
 mod election;
 mod events;
 mod fencing;
@@ -18,6 +20,7 @@ mod orders;
 mod power;
 mod running;
 mod storing;
+mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -40,6 +43,7 @@ use super::time::{Instant, Now};
 use crate::api::names::{GroupName, PathName, ServerName};
 use crate::api::timing::Timing;
 
+use disk::Disk;
 use events::Chronicle;
 use fencing::Fences;
 use guarding::Guarding;
@@ -79,6 +83,8 @@ pub struct Engine {
     keeper: Option<bool>,
     guarding: Guarding,
     retired: bool,
+    /// Its keeper is about to end: everything here is being stopped, in order.
+    closing: bool,
     /// A final action took this server out: it takes part no more in this run.
     out_of_service: bool,
     /// Messages sent on every path so far.
@@ -107,8 +113,9 @@ pub struct Engine {
     next_tick: Instant,
     ids: ActionIds,
     awaiting_disk: BTreeMap<ActionId, AfterPersist>,
-    /// Why the last record could not be written; none since one could.
-    persist_error: Option<String>,
+    disk: Disk,
+    /// What was said last of the arbiter's answers.
+    arbitration_said: String,
     effects: VecDeque<Effect>,
     chronicle: Chronicle,
     since: Since,
@@ -122,6 +129,7 @@ enum AfterPersist {
     SelfFence { record: Record },
     Store { term: Term, leader: ServerName, record: Record },
     FinalAction { action: super::effect::PowerAction, record: Record },
+    Room { bytes: u64 },
 }
 
 impl Engine {
@@ -157,6 +165,7 @@ impl Engine {
             keeper: None,
             guarding: Guarding::default(),
             retired: false,
+            closing: false,
             out_of_service: false,
             sent: 0,
             proposes_from: now.instant,
@@ -175,7 +184,8 @@ impl Engine {
             next_tick: now.instant,
             ids: ActionIds::strided(0, GIVERS),
             awaiting_disk: BTreeMap::new(),
-            persist_error: None,
+            disk: Disk::default(),
+            arbitration_said: String::new(),
             effects: VecDeque::new(),
             chronicle: Chronicle::new(identity.server.clone()),
             since: Since::default(),
@@ -245,8 +255,10 @@ impl Engine {
             Input::FenceDone { id, answer, message } => self.on_fence_done(id, answer, &message),
             Input::Keeper { present } => self.on_keeper(present),
             Input::Guard(news) => self.on_guard(news),
-            Input::ServicesEnded => self.groups.probe_all(self.now),
+            Input::Recalled { text } => self.groups.recall_settings(&text),
+            Input::ServicesEnded => self.groups.probe_again(self.now),
             Input::Write { id, after, changes } => self.on_write(id, after, changes),
+            Input::Close => self.close(),
             Input::Retire => {
                 self.retired = true;
                 self.send_heartbeats();
@@ -320,6 +332,25 @@ impl Engine {
         self.leadership.is_some() && self.lease_live()
     }
 
+    /// Whether everything was stopped that `Input::Close` asked for.
+    #[must_use]
+    pub fn closed(&self) -> bool {
+        self.closing && self.not_certainly_stopped().is_empty()
+    }
+
+    fn close(&mut self) {
+        if self.closing {
+            return;
+        }
+        self.closing = true;
+        self.report_version += 1;
+        if let Some(leadership) = &mut self.leadership {
+            leadership.dirty = true;
+        }
+        self.event_about_me("ServerClosing", &[], &[]);
+        self.groups.close(self.now);
+    }
+
     /// Lets time and everything that waited take their course.
     fn advance(&mut self) {
         let changes = self.liveness.expire(self.now);
@@ -341,6 +372,8 @@ impl Engine {
         self.lead_tick();
         self.check_fences();
         self.store_tick();
+        self.disk_tick();
+        self.note_own_disk();
     }
 
     fn me(&self) -> &ServerName {
@@ -371,20 +404,23 @@ impl Engine {
     fn persist(&mut self, record: Record, after: AfterPersist) {
         let id = self.ids.next_id();
         self.awaiting_disk.insert(id, after);
+        self.disk.asked(self.now.instant, id);
         self.effects.push_back(Effect::Persist { id, record });
     }
 
     fn on_persisted(&mut self, id: ActionId, result: Result<(), String>) {
+        self.disk.answered(id);
         let Some(after) = self.awaiting_disk.remove(&id) else {
             return;
         };
         if let Err(error) = result
             && !flawed!(self.flaw, FailedWriteIsDone)
         {
+            self.note_disk_error(&after, &error);
             self.on_persist_failed(after, &error);
             return;
         }
-        self.persist_error = None;
+        self.note_disk_works(after.bytes());
         match after {
             AfterPersist::Promise { to, term, members, record } => {
                 self.durable.apply(&record);
@@ -403,16 +439,12 @@ impl Engine {
                 self.durable.apply(&record);
                 self.end_machine(action);
             }
+            AfterPersist::Room { .. } => {}
         }
     }
 
     /// Nothing that depended on the record goes on; whoever asked for it asks again.
     fn on_persist_failed(&mut self, after: AfterPersist, error: &str) {
-        // Said once, however often it is tried again.
-        if self.persist_error.as_deref() != Some(error) {
-            self.event_about_me("PersistFailed", &[("error", error)], &[]);
-            self.persist_error = Some(error.to_owned());
-        }
         match after {
             AfterPersist::Promise { term, .. } => {
                 if self.promised == term {
@@ -426,7 +458,7 @@ impl Engine {
                 self.proposal = self.proposal.take().filter(|proposal| proposal.term != term);
                 self.proposes_from = self.now.instant + self.timing().interval;
             }
-            AfterPersist::SelfFence { .. } => {}
+            AfterPersist::SelfFence { .. } | AfterPersist::Room { .. } => {}
             AfterPersist::Store { term, leader, .. } => {
                 self.on_store_failed(&term, &leader, error);
             }

@@ -356,7 +356,7 @@ fn server_step(operation: &OperationModel, facts: &OperationFacts<'_>) -> Operat
             Some(Out::Failed | Out::Detached) => {
                 format!("{server} takes part again as soon as it is heard")
             }
-            Some(Out::Unfit) | None => format!("{server} was not out"),
+            Some(Out::Unfit | Out::Ailing) | None => format!("{server} was not out"),
         };
         return succeeded(message).with((server_intent_key(&server), None));
     }
@@ -364,7 +364,7 @@ fn server_step(operation: &OperationModel, facts: &OperationFacts<'_>) -> Operat
         return match out {
             Some(Out::Detached) => detaching(&server, facts),
             // An unfit server may well be detached besides; its intent says so.
-            Some(Out::Unfit) => detaching(&server, facts),
+            Some(Out::Unfit | Out::Ailing) => detaching(&server, facts),
             Some(Out::Failed) | None => superseded(format!("{server} was returned")),
         };
     }
@@ -644,7 +644,6 @@ impl GroupCase<'_> {
             Holder::Unknown => running(format!("a server that is not heard may still run {name}")),
             Holder::Free => match unavailable(self.view, self.model, target) {
                 Some(why) => running(why.message(target)),
-                None if !self.view.started => running("waits for the other servers to start"),
                 None => running(format!("{name} is to start on {target}")),
             },
             Holder::Held { server, action: OrderAction::Stop, phase, .. } => {

@@ -18,6 +18,8 @@ pub struct Disk {
     pub contents: Durable,
     /// Writes fail while true.
     pub full: bool,
+    /// Writes neither end nor fail while true.
+    pub stalled: bool,
     queue: VecDeque<(ActionId, Record)>,
     last: TrueTime,
 }
@@ -26,7 +28,13 @@ impl Disk {
     /// A disk that holds this.
     #[must_use]
     pub fn new(contents: Durable) -> Self {
-        Self { contents, full: false, queue: VecDeque::new(), last: TrueTime::default() }
+        Self {
+            contents,
+            full: false,
+            stalled: false,
+            queue: VecDeque::new(),
+            last: TrueTime::default(),
+        }
     }
 
     /// Takes a write; it is done at the time returned, in order.
@@ -34,6 +42,12 @@ impl Disk {
         self.queue.push_back((id, record));
         self.last = self.last.max(done);
         self.last
+    }
+
+    /// How many writes are under way.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
     }
 
     /// The oldest write is done.

@@ -40,6 +40,10 @@ pub enum FaultKind {
     Storm,
     /// A disk is full.
     DiskFull,
+    /// A disk answers nothing.
+    DiskStall,
+    /// A machine loses power, and gets it back with an empty disk.
+    DiskReplaced,
     /// A wall clock is stepped.
     WallStep,
     /// The arbiter gives no answer.
@@ -56,7 +60,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Crash,
         Self::IdleCrash,
         Self::PowerLoss,
@@ -73,6 +77,8 @@ impl FaultKind {
         Self::Tangle,
         Self::Storm,
         Self::DiskFull,
+        Self::DiskStall,
+        Self::DiskReplaced,
         Self::WallStep,
         Self::ArbiterAway,
         Self::Break,
@@ -115,6 +121,11 @@ pub enum Fault {
     Storm(Storm),
     /// A disk is full.
     DiskFull(usize),
+    /// A disk answers nothing; mended: what waited is done.
+    DiskStall(usize),
+    /// A machine loses power; mended: it boots with a new disk. `true`: whoever replaced it copied
+    /// the very folder that it began with.
+    DiskReplaced(usize, bool),
     /// A wall clock is stepped by so many milliseconds.
     WallStep(usize, i64),
     /// The arbiter gives no answer.

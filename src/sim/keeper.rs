@@ -15,6 +15,8 @@ pub struct Keeper {
     pub passed: bool,
     /// Runs of agents that died unexpectedly: told to all peers once every service has ended.
     pub farewells: Vec<BootId>,
+    /// What agents had it remember.
+    pub memory: Option<String>,
     /// It does not run.
     pub down: bool,
 }

@@ -17,10 +17,13 @@ use crate::api::kinds::{
     ResourceSpec, ResourceType, SerialArbitration, SerialDiskArbitration, ServerRole, Startup,
     TlsMode, Watchdog,
 };
+use crate::api::names::ServerName;
 use crate::api::types::{ExecSpec, TcpMonitorSpec};
 use crate::api::{FINALIZER, NAMESPACE};
-use crate::engine::ids::Revision;
+use crate::engine::ids::{IncarnationId, Revision};
 use crate::engine::model::{ObjectKey, Objects, StoredObject};
+use crate::engine::placement::{DiskIntent, disk_intent_key};
+use crate::engine::time::WallTime;
 
 /// Name of a server by its index.
 #[must_use]
@@ -73,6 +76,15 @@ pub fn objects(options: &Options) -> Objects {
         }
     }
     objects
+}
+
+/// The state folder that a server begins with, at revision 1.
+pub fn put_disk(objects: &mut Objects, server: &ServerName, incarnation: IncarnationId) {
+    let disk = DiskIntent { incarnation, since: WallTime(0), first: true };
+    if let Some(json) = disk.json() {
+        let stored = StoredObject { revision: Revision(1), json: json.into() };
+        objects.insert(disk_intent_key(server), stored);
+    }
 }
 
 fn put(objects: &mut Objects, kind: &str, name: &str, object: &impl Serialize) {

@@ -34,7 +34,7 @@ use crate::engine::effect::{ArbiterQuestion, Change, PowerAction};
 use crate::engine::ids::{ActionId, BootId, IncarnationId, Revision, Term};
 use crate::engine::input::{ArbiterAnswer, FenceAnswer, Input};
 use crate::engine::message::Envelope;
-use crate::engine::model::{ObjectKey, Objects};
+use crate::engine::model::ObjectKey;
 use crate::engine::time::Instant;
 pub use activity::{Activity, Told};
 
@@ -157,6 +157,8 @@ struct Machine<N> {
     frozen: Option<Vec<Happening>>,
     /// What its clock reads while it is frozen, where that stands still.
     stood_at: Option<Instant>,
+    /// It is being shut down: no agent starts any more.
+    ending: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -179,6 +181,8 @@ pub struct World<N> {
     queue: BinaryHeap<Reverse<Scheduled>>,
     scheduled: u64,
     machines: Vec<Machine<N>>,
+    /// What a new disk holds: the folder that `stead init` wrote.
+    bootstrap: Durable,
     names: Vec<ServerName>,
     paths: Vec<PathName>,
     /// The groups with their resources.
@@ -214,6 +218,7 @@ impl<N: Node> World<N> {
             queue: BinaryHeap::new(),
             scheduled: 0,
             machines: Vec::new(),
+            bootstrap: Durable::bootstrap(stage.objects, Revision(1)),
             paths: stage.paths,
             groups: stage.groups,
             told: None,
@@ -238,11 +243,11 @@ impl<N: Node> World<N> {
         };
         world.trace.milestone(world.now, 0, || world.options.to_string());
         world.arbiter.hardware = Hardware::of(&world.options, &world.names);
-        world.make_machines(&stage.objects);
+        world.make_machines();
         world
     }
 
-    fn make_machines(&mut self, objects: &Objects) {
+    fn make_machines(&mut self) {
         for name in self.names.clone() {
             let random = &mut self.randoms.machines;
             let span = self.options.drift_max;
@@ -255,17 +260,24 @@ impl<N: Node> World<N> {
                 epoch: 0,
                 clock: Clock::new(self.now, Instant(0), drift, wall),
                 incarnation: IncarnationId(random.number()),
-                disk: Disk::new(Durable::bootstrap(objects.clone(), Revision(1))),
+                disk: Disk::new(self.bootstrap.clone()),
                 keeper: Keeper::default(),
                 drivers: Drivers::default(),
                 agent: None,
                 frozen: None,
                 stood_at: None,
+                ending: false,
             };
             let server = self.machines.len();
             self.machines.push(machine);
             let delay = self.randoms.machines.milliseconds(0, 1000);
             self.after(delay, Happening::PowerOn { server, epoch: 0 });
+        }
+        for machine in &self.machines {
+            super::setup::put_disk(&mut self.bootstrap.objects, &machine.name, machine.incarnation);
+        }
+        for machine in &mut self.machines {
+            machine.disk = Disk::new(self.bootstrap.clone());
         }
     }
 
@@ -444,6 +456,7 @@ impl<N: Node> World<N> {
         // Whoever starts takes over what its predecessor left; its farewell would lie.
         machine.keeper.farewells.clear();
         let present = !machine.keeper.down;
+        let memory = machine.keeper.memory.clone();
         let node = N::start(birth, machine.clock.now(self.now));
         machine.agent = Some(Agent {
             node,
@@ -457,7 +470,16 @@ impl<N: Node> World<N> {
         });
         let name = &machine.name;
         self.trace.milestone(self.now, 2, || format!("agent of {name} starts as {boot}"));
+        if let Some(text) = memory {
+            self.feed(server, Input::Recalled { text })?;
+        }
         self.feed(server, Input::Keeper { present })
+    }
+
+    /// Writes of the operator's that were not answered with a revision.
+    #[must_use]
+    pub fn writes_unacknowledged(&self) -> usize {
+        self.writes.len()
     }
 
     /// The index of a server.

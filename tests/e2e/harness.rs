@@ -277,6 +277,28 @@ impl Server {
         self.agent = Some(Process::run(&self.root, "agent", command));
     }
 
+    /// Ends agent and keeper as a power cut does.
+    pub fn stop(&mut self) {
+        drop(self.agent.take());
+        if let Some(keeper) = self.keeper.take() {
+            keeper.signal(Signal::SIGTERM);
+            keeper.wait();
+        }
+    }
+
+    /// Ends it, and takes away all that it remembers.
+    pub fn lose_disk(&mut self) {
+        self.stop();
+        fs::remove_dir_all(self.state_folder()).unwrap();
+    }
+
+    /// `stead cluster recover` from this server.
+    pub fn recover(&self, more: &[&str]) -> Output {
+        let mut command = Command::new(STEAD);
+        command.args(["cluster", "recover", "--from", &self.name, "--root"]).arg(&self.root);
+        command.args(more).output().unwrap()
+    }
+
     /// Runs a shell command in the folder of the agent's state, as the agent sees it.
     pub fn on_its_disk(&self, script: &str) {
         let agent = self.agent.as_ref().unwrap().id().to_string();

@@ -52,14 +52,60 @@ fn a_group_starts_and_survives_its_agents_replacement_untouched() {
     let (_folder, journal, mut cluster) = cluster();
     let server = cluster.online("web");
     let before = starts(&journal);
+    // What takes effect at the next start only is still pending after the replacement.
+    let change = r#"{"spec": {"exec": {"environment": {"CHANGED": "yes"}}}}"#;
+    let patch =
+        cluster.kubectl(&["patch", "resources.stead.dev", "app", "--type=merge", "-p", change]);
+    assert!(patch.status.success(), "{}", String::from_utf8_lossy(&patch.stderr));
+    cluster.until("failovergroup", "web", restart_pending);
     let agent = cluster.server(&server).agent.take().unwrap();
     agent.signal(Signal::SIGTERM);
     assert!(agent.wait(), "a retired agent ends in good order");
     assert!(lives(before[0]), "the service goes on without its agent");
     cluster.server(&server).start();
+    cluster.until("server", &server, |server| server["status"]["state"] == "Online");
+    cluster.until("failovergroup", "web", restart_pending);
     cluster.online_where("web", |now| now == server);
     assert_eq!(starts(&journal), before);
     assert!(lives(before[0]));
+}
+
+fn restart_pending(group: &serde_json::Value) -> bool {
+    let conditions = group["status"]["conditions"].as_array();
+    conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "RestartPending"))
+}
+
+#[test]
+fn a_replaced_disk_is_filled_by_the_others_and_two_of_them_wait_for_a_person() {
+    let (_folder, _journal, mut cluster) = cluster();
+    cluster.online("web");
+    let first = cluster.object("server", "node3").unwrap()["status"]["incarnation"].clone();
+    cluster.servers[2].lose_disk();
+    cluster.servers[2].start();
+    let filled = cluster.until("server", "node3", |server| {
+        server["status"]["state"] == "Out" && server["status"]["incarnation"] != first
+    });
+    assert!(filled["status"]["incarnation"].is_string());
+    cluster.until("cluster", "test", |cluster| {
+        cluster["status"]["members"].as_array().is_some_and(|members| members.len() == 3)
+    });
+    cluster.servers.iter_mut().for_each(crate::harness::Server::stop);
+    cluster.servers[0].lose_disk();
+    cluster.servers[1].lose_disk();
+    cluster.servers.iter_mut().for_each(crate::harness::Server::start);
+    for server in &cluster.servers[..2] {
+        until("the new disk is told", || server.log().contains("DiskUnknown"));
+    }
+    let refused = cluster.servers[2].recover(&["--yes"]);
+    assert!(!refused.status.success(), "its agent runs");
+    cluster.servers[2].stop();
+    let tried = cluster.servers[2].recover(&["--dry-run"]);
+    let text = String::from_utf8_lossy(&tried.stdout).into_owned();
+    assert!(tried.status.success() && text.contains("What may be lost"), "{text}");
+    let done = cluster.servers[2].recover(&["--yes"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    cluster.servers[2].start();
+    cluster.online("web");
 }
 
 #[test]
@@ -124,7 +170,7 @@ fn a_lost_keeper_takes_its_services_with_it_and_the_group_runs_again() {
 }
 
 #[test]
-fn a_full_disk_is_told_moves_nothing_and_loses_nothing() {
+fn a_full_disk_is_told_holds_up_no_change_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("journal");
     let mut cluster = Cluster::new(&group(&journal));
@@ -141,10 +187,12 @@ fn a_full_disk_is_told_moves_nothing_and_loses_nothing() {
         let told = || cluster.servers[1].log().contains("No space left on device");
         until("the full disk is told", told);
         assert_eq!(cluster.online("web"), server);
-        cluster.servers[1].on_its_disk("rm fill");
         writing.join().unwrap()
     });
+    // Its server has left the view, so that the others could go on.
     assert!(writing.status.success(), "{}", String::from_utf8_lossy(&writing.stderr));
+    cluster.until("cluster", "test", |cluster| cluster["status"]["servers"] == "2/3");
+    cluster.servers[1].on_its_disk("rm fill");
     cluster.until("cluster", "test", |cluster| cluster["status"]["servers"] == "3/3");
     assert_eq!(starts(&journal).len(), 1);
 }

@@ -2,5 +2,6 @@
 
 mod fencing;
 mod partition_table;
+mod puppets;
 mod scenarios;
 mod schedules;

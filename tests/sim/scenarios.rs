@@ -243,3 +243,108 @@ fn a_starting_cluster_waits_for_its_servers_but_not_for_ever() {
     assert_eq!(world.active_on("g1"), Vec::<String>::new(), "{}", world.trace());
     taken_over(&mut world, "node2", seconds(10));
 }
+
+fn ask(world: &mut Cluster, type_: OperationType, group: Option<&str>, server: Option<&str>) {
+    let leader = world.leader().expect("a leader");
+    let request = world.request(leader, type_, group, server);
+    request.unwrap_or_else(|violation| panic!("{violation}"));
+}
+
+#[test]
+fn a_member_whose_disk_fails_leaves_the_view_so_that_changes_go_on_and_comes_back() {
+    for fault in [Fault::DiskFull(2), Fault::DiskStall(2)] {
+        let mut world = quiet(3);
+        break_it(&mut world, fault.clone());
+        ask(&mut world, OperationType::DetachServer, None, Some("node2"));
+        let written = run_until(&mut world, seconds(8), |world| world.writes_unacknowledged() == 0);
+        assert!(written, "{fault:?}\n{}", world.trace());
+        assert_eq!(world.members().len(), 2);
+        assert_eq!(world.active_on("g1"), ["node1"]);
+        mend(&mut world, fault.clone());
+        ask(&mut world, OperationType::ReturnServer, None, Some("node2"));
+        let settled = run_until(&mut world, LONG, |world| world.settled());
+        assert!(settled, "{fault:?}\n{}", world.trace());
+        assert_eq!(world.active_on("g1"), ["node1"]);
+    }
+}
+
+#[test]
+fn a_leader_whose_disk_fails_gives_up_its_group_and_then_the_lead() {
+    for fault in [Fault::DiskFull(0), Fault::DiskStall(0)] {
+        let mut world = quiet(3);
+        assert_eq!(world.leader(), Some(0));
+        break_it(&mut world, fault.clone());
+        ask(&mut world, OperationType::DetachServer, None, Some("node3"));
+        taken_over(&mut world, "node2", seconds(8));
+        let led = run_until(&mut world, seconds(5), |world| world.leader() == Some(1));
+        assert!(led && world.members().len() == 2, "{fault:?}\n{}", world.trace());
+        ask(&mut world, OperationType::ReturnServer, None, Some("node3"));
+        let written = run_until(&mut world, seconds(5), |world| world.writes_unacknowledged() <= 1);
+        assert!(written, "{fault:?}\n{}", world.trace());
+        mend(&mut world, fault.clone());
+        let settled = run_until(&mut world, LONG, |world| world.settled());
+        assert!(settled, "{fault:?}\n{}", world.trace());
+        assert_eq!(world.active_on("g1"), ["node2"]);
+    }
+}
+
+#[test]
+fn a_full_disk_that_cannot_promise_holds_up_no_takeover() {
+    let mut world = quiet(5);
+    break_it(&mut world, Fault::DiskFull(4));
+    break_it(&mut world, Fault::Crash(0));
+    taken_over(&mut world, "node2", seconds(5));
+}
+
+#[test]
+fn a_replaced_disk_has_no_vote_before_a_view_without_it_has_filled_it() {
+    for same_folder in [false, true] {
+        let mut world = quiet(3);
+        // Acknowledged by two, while the third is away.
+        break_it(&mut world, Fault::Crash(2));
+        taken_out(&mut world, 2);
+        ask(&mut world, OperationType::MoveGroup, Some("g1"), Some("node2"));
+        taken_over(&mut world, "node2", seconds(5));
+        run(&mut world, seconds(1));
+        // Of these two, one loses its disk and the other is away: nobody left knows all.
+        break_it(&mut world, Fault::Crash(1));
+        break_it(&mut world, Fault::DiskReplaced(0, same_folder));
+        mend(&mut world, Fault::Crash(2));
+        mend(&mut world, Fault::DiskReplaced(0, same_folder));
+        run(&mut world, seconds(30));
+        assert_eq!(world.leader(), None, "{same_folder}\n{}", world.trace());
+        // With the one that knows, the new disk is admitted, and nothing was lost (I2).
+        mend(&mut world, Fault::Crash(1));
+        let whole = run_until(&mut world, LONG, |world| world.members().len() == 3);
+        assert!(whole, "{same_folder}\n{}", world.trace());
+    }
+}
+
+fn taken_out(world: &mut Cluster, server: usize) {
+    let name = format!("node{}", server + 1);
+    let gone = |world: &mut Cluster| world.members().iter().all(|member| member.as_str() != name);
+    assert!(run_until(world, seconds(5), gone), "{}", world.trace());
+}
+
+#[test]
+fn a_keeper_that_comes_back_brings_no_doubt_about_what_was_stopped() {
+    let mut world = quiet(3);
+    for server in [1, 2] {
+        break_it(&mut world, Fault::KeeperDeath(server));
+        run(&mut world, seconds(1));
+        mend(&mut world, Fault::KeeperDeath(server));
+        run(&mut world, seconds(5));
+    }
+    assert!(world.settled(), "{}", world.trace());
+    assert!(!world.trace().to_string().contains("DualActivation"), "{}", world.trace());
+}
+
+#[test]
+fn whoever_starts_a_group_does_not_wait_for_the_missing_servers() {
+    let mut world = Cluster::new(Options::quiet(3, ArbiterKind::Majority), Detail::Lines);
+    break_it(&mut world, Fault::Crash(0));
+    run(&mut world, seconds(5));
+    assert_eq!(world.active_on("g1"), Vec::<String>::new(), "{}", world.trace());
+    ask(&mut world, OperationType::StartGroup, Some("g1"), None);
+    taken_over(&mut world, "node2", seconds(2));
+}

@@ -142,7 +142,7 @@ fn three_agents_elect_a_leader_and_keep_what_is_written() {
     servers.into_iter().for_each(stop);
     let mut kept = 0;
     for root in made.servers.values() {
-        let (_, loaded) = open_state(&Layout::new(root, None)).unwrap();
+        let (_, loaded) = open_state(&Layout::new(root, None), &"node1".into()).unwrap();
         assert!(loaded.durable.promised.number > 0);
         let stored = &loaded.durable.objects;
         let large = stored.get(&ObjectKey::new("Test", "large"));

@@ -358,6 +358,102 @@ pub const ENTRIES: &[Entry] = &[
         ],
     ),
     entry(
+        "PersistStalled",
+        Error,
+        [
+            "{server}'s disk has not taken a write for {time}",
+            "{server} のディスクが {time} の間、書き込みを完了していません",
+        ],
+        [
+            "The disk of the state folder hangs, or its volume is throttled. What depends on the \
+             write waits.",
+            "状態フォルダーのディスクが応答しないか、ボリュームの性能制限を受けています。書き込みに\
+             依存する処理は待たされます。",
+        ],
+        [
+            "Look at the server's disk and at the volume's limits.",
+            "サーバーのディスクとボリュームの性能制限を確認してください。",
+        ],
+    ),
+    entry(
+        "PersistRestored",
+        Information,
+        ["{server}'s disk takes writes again", "{server} のディスクに書き込めるようになりました"],
+        ["It took as much as it had refused before.", "以前に拒否した量の書き込みに成功しました。"],
+        ["Nothing.", "対処は不要です。"],
+    ),
+    entry(
+        "DiskLeavesView",
+        Warning,
+        [
+            "{server} leaves the view until its disk takes writes",
+            "{server} は、ディスクに書き込めるまでビューから外れます",
+        ],
+        [
+            "A change counts only when every member of the view has it on disk; a disk that does \
+             not take it would hold up all of them. The server runs nothing meanwhile.",
+            "変更はビューの全メンバーのディスクに書かれて初めて確定するため、書き込めないサーバーは\
+             全体を待たせます。その間、このサーバーでは何も動きません。",
+        ],
+        [
+            "Free space in /var/lib/stead, or replace the disk; it comes back by itself.",
+            "/var/lib/stead の空き容量かディスクを確認してください。その後は自動的に戻ります。",
+        ],
+    ),
+    entry(
+        "DiskUnknown",
+        Warning,
+        [
+            "{server}'s state folder {incarnation} is new: it has no vote before the others admit it",
+            "{server} の状態フォルダー {incarnation} は新しいため、他のサーバーが受け入れるまで\
+             投票権がありません",
+        ],
+        [
+            "Its disk was replaced or its state was wiped, and with it what it had promised and \
+             what only it may have known.",
+            "ディスクの交換または状態の消去により、過去の約束と固有の情報が失われています。",
+        ],
+        [
+            "Start the other servers; a view of theirs admits and fills it. Where they can form \
+             none: stead cluster recover --from SERVER, which says what may be lost.",
+            "他のサーバーを起動してください。ビューが成立すれば自動的に受け入れられます。成立し\
+             ない場合は stead cluster recover --from SERVER を実行します (失われ得るものが表示\
+             されます)。",
+        ],
+    ),
+    entry(
+        "DiskAdmitted",
+        Warning,
+        [
+            "{server} has a new state folder, {incarnation}; the cluster admits and fills it",
+            "{server} の状態フォルダーは新しいものです ({incarnation})。クラスターが受け入れ、\
+             内容を転送します",
+        ],
+        [
+            "The server's disk was replaced or its state was wiped: it has forgotten what it \
+             promised, and had no vote until now.",
+            "ディスクの交換または状態の消去により、サーバーは過去の約束を忘れています。これまで\
+             投票権はありませんでした。",
+        ],
+        [
+            "Nothing, where the disk was replaced on purpose; else look at the server's disk.",
+            "意図した交換であれば対処は不要です。そうでなければディスクを確認してください。",
+        ],
+    ),
+    entry(
+        "ServerClosing",
+        Information,
+        [
+            "{server} shuts down: its groups are stopped in order, and go elsewhere",
+            "{server} を停止します。グループを順に停止し、他のサーバーへ移します",
+        ],
+        [
+            "The keeper was told to end, by systemd or by a person.",
+            "systemd または操作により、キーパーに終了が指示されました。",
+        ],
+        ["Nothing.", "対処は不要です。"],
+    ),
+    entry(
         "SpecRefused",
         Error,
         [

@@ -36,8 +36,10 @@ pub const ENTRIES: &[Entry] = &[
             ja: "クラスターが起動した直後で、まだ全サーバーの応答がありません。",
         },
         remedy: Text {
-            en: "Start the other servers, or wait for spec.startup.waitForServers to pass.",
-            ja: "他のサーバーを起動するか、spec.startup.waitForServers の経過を待ってください。",
+            en: "Start the other servers, or wait for spec.startup.waitForServers to pass; stead group \
+                 start GROUP starts one without waiting.",
+            ja: "他のサーバーを起動するか、spec.startup.waitForServers の経過を待ってください。\
+                 stead group start GROUP は待たずに起動します。",
         },
     },
     Entry {

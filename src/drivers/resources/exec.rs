@@ -269,11 +269,13 @@ impl Exec<'_> {
     fn event(&self) -> &'static str {
         match self.context.reason {
             OrderReason::FailedOver => "FAILOVER",
+            // A server that had been away has it again. A script is not run where its group does
+            // not start: what takes the word for START would run twice then.
+            OrderReason::FailedBack => "RECOVER",
             OrderReason::Startup
             | OrderReason::Started
             | OrderReason::Stopped
             | OrderReason::Moved
-            | OrderReason::FailedBack
             | OrderReason::Restarted
             | OrderReason::Detached
             | OrderReason::Deleted

@@ -164,11 +164,7 @@ impl Group {
 
     /// The latest order, or the one that stands for it.
     pub fn order_id(&self, desk: &Desk) -> GrantId {
-        match (&self.order, &self.remembered) {
-            (Some(order), _) => order.id.clone(),
-            (None, Some(remembered)) => remembered.clone(),
-            (None, None) => desk.default_order(),
-        }
+        self.order.as_ref().map_or_else(|| desk.default_order(), |order| order.id.clone())
     }
 
     fn give_up(&mut self, desk: &mut Desk, model: Option<&GroupModel>, name: &ResourceName) {

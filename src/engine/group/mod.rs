@@ -17,11 +17,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use self::act::Desk;
-use self::state::{Belief, Doubt, Goal, Group, Instance, Wish};
+use self::state::{Belief, Doubt, Goal, Group, Instance, Settings, Wish};
 use super::effect::{PowerAction, ResourceAction, ResourceContext};
 use super::ids::{ActionId, ActionIds, GrantId};
 use super::input::Outcome;
-use super::message::{Held, Order, ResourceReport, Wants};
+use super::message::{Held, Order, OrderAction, ResourceReport, Wants};
 use super::model::Model;
 use super::mutation::{Flaw, flawed};
 use super::note::Note;
@@ -109,6 +109,10 @@ pub struct Groups {
     groups: BTreeMap<GroupName, Group>,
     /// `probe_all` came before the spec was known.
     doubtful: bool,
+    /// Nothing is started any more.
+    closed: bool,
+    /// Generations of what runs, as they were last said.
+    settings_said: BTreeMap<ResourceName, i64>,
 }
 
 impl Groups {
@@ -124,7 +128,13 @@ impl Groups {
             version: 0,
             flaw: Flaw::default(),
         };
-        Self { desk, groups: BTreeMap::new(), doubtful: false }
+        Self {
+            desk,
+            groups: BTreeMap::new(),
+            doubtful: false,
+            closed: false,
+            settings_said: BTreeMap::new(),
+        }
     }
 
     /// Breaks a rule on purpose.
@@ -166,13 +176,41 @@ impl Groups {
         self.settle_all(now);
     }
 
-    /// The orders that an earlier run of this agent had taken, where something outside remembers.
-    /// Groups that are not ordered since are held under them.
-    pub fn remember(&mut self, now: Now, orders: &BTreeMap<GroupName, GrantId>) {
-        for (name, order) in orders {
-            let group = self.groups.entry(name.clone()).or_insert_with(|| Group::new(name.clone()));
-            group.remembered = Some(order.clone());
-            group.settle(&mut self.desk, now);
+    /// The settings that resources run with, for a successor of this agent; none where that is what
+    /// was said last.
+    pub fn news_of_settings(&mut self) -> Option<String> {
+        let running = || {
+            let instances = self.groups.values().flat_map(|group| group.instances.iter());
+            instances.filter(|(_, instance)| instance.belief != Belief::Absent)
+        };
+        let generations: BTreeMap<ResourceName, i64> = running()
+            .map(|(name, instance)| (name.clone(), instance.settings.generation))
+            .collect();
+        if generations == self.settings_said {
+            return None;
+        }
+        let settings: BTreeMap<&ResourceName, &Settings> =
+            running().map(|(name, instance)| (name, &instance.settings)).collect();
+        let text = serde_json::to_string(&settings).ok()?;
+        self.settings_said = generations;
+        Some(text)
+    }
+
+    /// Whoever was to remember the settings has forgotten them.
+    pub fn say_settings_again(&mut self) {
+        self.settings_said.clear();
+    }
+
+    /// What an earlier run of this agent said of the settings of what ran: what still runs goes on
+    /// with them, and is stopped by them.
+    pub fn recall_settings(&mut self, text: &str) {
+        let recalled: BTreeMap<ResourceName, Settings> =
+            serde_json::from_str(text).unwrap_or_default();
+        for (name, settings) in recalled {
+            let mut groups = self.groups.values_mut();
+            if let Some(instance) = groups.find_map(|group| group.instances.get_mut(&name)) {
+                instance.settings.recall(settings);
+            }
         }
     }
 
@@ -183,8 +221,21 @@ impl Groups {
         if flawed!(self.desk.flaw, NothingProbedAtStart) {
             return;
         }
+        self.probe(now, |_| true);
+    }
+
+    /// The keeper has ended everything: what was active is probed. What was certainly absent still
+    /// is, for only this agent starts anything.
+    pub fn probe_again(&mut self, now: Now) {
+        if flawed!(self.desk.flaw, NothingProbedAtStart) {
+            return;
+        }
+        self.probe(now, |instance| instance.belief != Belief::Absent);
+    }
+
+    fn probe(&mut self, now: Now, which: impl Fn(&Instance) -> bool) {
         for group in self.groups.values_mut() {
-            for instance in group.instances.values_mut() {
+            for instance in group.instances.values_mut().filter(|instance| which(instance)) {
                 instance.fresh = false;
                 instance.probe_at = None;
                 let changing = instance.work.as_ref().is_some_and(|work| match work.action {
@@ -201,10 +252,23 @@ impl Groups {
 
     /// An order, newer than the last about this group, under a live lease.
     pub fn on_order(&mut self, now: Now, order: &Order) {
+        if self.closed && order.action == OrderAction::Run {
+            return;
+        }
         let name = &order.group;
         let group = self.groups.entry(name.clone()).or_insert_with(|| Group::new(name.clone()));
         group.on_order(order);
         group.settle(&mut self.desk, now);
+    }
+
+    /// The keeper was told to end: every group is stopped in the order of its dependencies, and
+    /// none is started again in this run.
+    pub fn close(&mut self, now: Now) {
+        self.closed = true;
+        for group in self.groups.values_mut() {
+            group.on_closed();
+            group.settle(&mut self.desk, now);
+        }
     }
 
     /// A driver ended its work. Answers to work that was cancelled are not looked at.

@@ -65,6 +65,16 @@ impl Group {
         }
     }
 
+    /// Everything here is to stop, whatever was ordered.
+    pub(super) fn on_closed(&mut self) {
+        self.goal = Goal::Stop;
+        self.wish = None;
+        self.cycle = false;
+        for instance in self.instances.values_mut() {
+            instance.forgive();
+        }
+    }
+
     /// The lease is gone.
     pub(super) fn on_isolated(&mut self, desk: &mut Desk) {
         let busy: Vec<ResourceName> = self
@@ -110,6 +120,16 @@ impl Group {
                 Target::Group(_) => true,
             };
             instance.cycle = named && !instance.certainly_absent();
+        }
+    }
+}
+
+impl Settings {
+    /// What runs was started with these, by an earlier run of this agent.
+    pub(super) fn recall(&mut self, earlier: Settings) {
+        if needs_restart(&earlier.spec, &self.spec) {
+            self.spec = earlier.spec;
+            self.generation = earlier.generation;
         }
     }
 }

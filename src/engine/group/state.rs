@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Activity;
 use crate::api::kinds::ResourceSpec;
 use crate::api::names::{GroupName, ResourceName};
 use crate::engine::effect::ResourceAction;
-use crate::engine::ids::{ActionId, GrantId};
+use crate::engine::ids::ActionId;
 use crate::engine::message::{Held, Order, ResourceReport, Wants};
 use crate::engine::model::ResourceModel;
 use crate::engine::time::Instant;
@@ -51,7 +53,8 @@ pub(super) struct Work {
 }
 
 /// Settings as they were when the resource was started: its stop undoes those.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Settings {
     pub spec: Arc<ResourceSpec>,
     pub generation: i64,
@@ -203,8 +206,6 @@ pub(super) struct Group {
     pub order: Option<Order>,
     /// The spec has it, or had it before.
     pub specified: bool,
-    /// The order an earlier run of this agent had taken.
-    pub remembered: Option<GrantId>,
     /// All of it is to be stopped, then started again.
     pub cycle: bool,
     pub wish: Option<Wish>,
@@ -221,7 +222,6 @@ impl Group {
             goal: Goal::Hold,
             order: None,
             specified: false,
-            remembered: None,
             cycle: false,
             wish: None,
             instances: BTreeMap::new(),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::ids::{BootId, IncarnationId, Revision, Term};
-use super::super::message::{Heartbeat, PathReport, SelfFence, ViewId};
+use super::super::message::{DiskHealth, Heartbeat, PathReport, SelfFence, ViewId};
 use super::super::time::{Instant, Now, WallTime};
 use super::copies::Copies;
 use crate::api::names::{PathName, ServerName};
@@ -56,6 +56,8 @@ pub struct Peer {
     pub revision: Revision,
     /// What ends its services.
     pub self_fence: Option<SelfFence>,
+    /// What it says of its disk.
+    pub disk: DiskHealth,
     /// Release of its agent.
     pub version: String,
     /// Its wall clock minus ours, in milliseconds.
@@ -185,11 +187,13 @@ impl Liveness {
         peer.incarnation = Some(heartbeat.incarnation);
         peer.view = heartbeat.view.clone();
         peer.promised = Some(heartbeat.promised.clone());
-        peer.revision = heartbeat.revision;
+        // A run's store never goes back; its heartbeat may be older than its last answer.
+        peer.revision = peer.revision.max(heartbeat.revision);
         if heartbeat.retiring {
             peer.retiring = peer.boot;
         }
         peer.self_fence = Some(heartbeat.self_fence);
+        peer.disk = heartbeat.disk;
         peer.version = heartbeat.version.to_string();
         peer.clock_offset = heartbeat.wall.0 - now.wall.0;
         let mut changes = Vec::new();
@@ -256,6 +260,25 @@ impl Liveness {
     #[must_use]
     pub fn restarting(&self, name: &ServerName) -> bool {
         self.peers.get(name).is_some_and(|peer| peer.restarted.is_some())
+    }
+
+    /// A peer said how far its store is.
+    pub fn note_revision(&mut self, from: &ServerName, revision: Revision) {
+        if let Some(peer) = self.peers.get_mut(from) {
+            peer.revision = peer.revision.max(revision);
+        }
+    }
+
+    /// What a peer says of its disk.
+    #[must_use]
+    pub fn disk(&self, name: &ServerName) -> DiskHealth {
+        self.peers.get(name).map_or(DiskHealth::Well, |peer| peer.disk)
+    }
+
+    /// Whether a peer asks to be left out of the view.
+    #[must_use]
+    pub fn leaves(&self, name: &ServerName) -> bool {
+        self.disk(name) == DiskHealth::Leaving
     }
 
     /// Peers whose packets arrive, whether or not ours do.
@@ -356,6 +379,8 @@ impl Peer {
             path.stamp = None;
         }
         self.view = None;
+        self.disk = DiskHealth::Well;
+        self.revision = Revision::default();
     }
 
     fn silence(&mut self) {

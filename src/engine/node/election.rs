@@ -7,7 +7,9 @@ use crate::api::names::ServerName;
 use crate::engine::effect::Record;
 use crate::engine::ids::{BootId, Term};
 use crate::engine::membership::proposal::{ArbiterStep, PreVoteRound, Proposal};
-use crate::engine::message::{GroupPhase, Message, Nack, PreVote, PreVoteReply, Promise, Propose};
+use crate::engine::message::{
+    DiskHealth, GroupPhase, Message, Nack, PreVote, PreVoteReply, Promise, Propose,
+};
 use crate::engine::model::Arbiter;
 use crate::engine::mutation::flawed;
 
@@ -30,11 +32,23 @@ impl Engine {
         (fresh && same_run && self.liveness.alive(&view.leader)).then_some(&view.leader)
     }
 
+    /// The same, without one that asks to be left: whoever can't write can't lead for long.
+    pub(super) fn leader_to_stay_with(&self) -> Option<&ServerName> {
+        self.live_leader().filter(|leader| !self.liveness.leaves(leader))
+    }
+
     /// Whether this server takes part at all. One that starts first meets its keeper and finds out
     /// what runs: otherwise it would report as held whatever it has not looked at yet.
     fn takes_part(&self) -> bool {
+        self.may_promise() && !self.is_stranger(self.me())
+    }
+
+    /// Whether it may be a member of a view that another proposes. A server that has forgotten
+    /// what it promised may: whoever proposes it knows that, or was told by a person not to mind.
+    fn may_promise(&self) -> bool {
         let proven = !self.must_rejoin || self.keeper.is_some() && self.groups.proven();
-        proven && !self.retired && !self.out_of_service
+        let leaves = self.disk.health == DiskHealth::Leaving;
+        proven && !self.retired && !self.out_of_service && !leaves
     }
 
     pub(super) fn consider_view(&mut self) {
@@ -63,11 +77,11 @@ impl Engine {
             }
             return;
         }
-        if self.live_leader().is_some() {
+        if self.leader_to_stay_with().is_some() {
             self.pre_vote = None;
             return;
         }
-        let first = self.model.cluster.servers.iter().find(|name| members.contains_key(*name));
+        let first = self.first_candidate(&members);
         if self.looks_around(&members) {
             self.pre_vote = None;
         } else if first == Some(self.me()) && self.could_be_held(&members) {
@@ -75,6 +89,14 @@ impl Engine {
         } else {
             self.pre_vote = None;
         }
+    }
+
+    /// Who proposes where nobody leads: the first that can.
+    fn first_candidate(&self, of: &BTreeMap<ServerName, BootId>) -> Option<&ServerName> {
+        let can = |name: &&ServerName| {
+            of.contains_key(*name) && self.liveness.disk(name) != DiskHealth::New
+        };
+        self.model.cluster.servers.iter().find(can)
     }
 
     /// Whether it is too early to say who is missing: this server has just started, or the agent of
@@ -152,7 +174,7 @@ impl Engine {
     }
 
     pub(super) fn on_pre_vote(&mut self, from: &ServerName, ask: &PreVote) {
-        let hears_leader = self.live_leader().filter(|leader| *leader != from).cloned();
+        let hears_leader = self.leader_to_stay_with().filter(|leader| *leader != from).cloned();
         let promised = self.promised.clone();
         let reply = PreVoteReply { round: ask.round, hears_leader, promised };
         self.send(from, Message::PreVoteReply(reply));
@@ -319,9 +341,9 @@ impl Engine {
     /// The arbiter refuses: with whom this server hears now, under a higher term than the record
     /// may hold, it is another question; and perhaps another server's to ask.
     fn replace_refused(&mut self, live: BTreeMap<ServerName, BootId>) {
-        let first = self.model.cluster.servers.iter().find(|name| live.contains_key(*name));
-        let ours =
-            self.leadership.is_some() || first == Some(self.me()) && self.live_leader().is_none();
+        let first = self.first_candidate(&live);
+        let ours = self.leadership.is_some()
+            || first == Some(self.me()) && self.leader_to_stay_with().is_none();
         if !ours {
             self.proposal = None;
         } else if self.could_be_held(&live) {
@@ -331,7 +353,8 @@ impl Engine {
 
     pub(super) fn on_propose(&mut self, from: &ServerName, propose: &Propose) {
         let addressed = propose.term.proposer == *from && propose.members.contains(self.me());
-        if !addressed {
+        // One that forgot what it promised has no vote; it learns so by being filled.
+        if !addressed || self.is_stranger(from) {
             return;
         }
         let again = propose.term == self.durable.promised && propose.term == self.promised;
@@ -342,11 +365,11 @@ impl Engine {
         if propose.term == self.promised {
             return; // On its way to the disk.
         }
-        let stays =
-            self.live_leader().is_some_and(|leader| leader != from) && !self.yields_to(from);
+        let stays = self.leader_to_stay_with().is_some_and(|leader| leader != from)
+            && !self.yields_to(from);
         let lower = propose.term < self.promised
             && !(flawed!(self.flaw, BareTerm) && propose.term.number == self.promised.number);
-        if lower || stays || !self.takes_part() {
+        if lower || stays || !self.may_promise() {
             let promised = self.promised.clone();
             let nack = Nack { term: propose.term.clone(), promised };
             self.send(from, Message::Nack(nack));

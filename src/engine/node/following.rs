@@ -215,8 +215,14 @@ impl Engine {
         if before == Some(false) {
             self.event_about_me("KeeperRestored", &[], &[]);
         }
-        // What the keeper holds is found out, not assumed.
-        self.groups.probe_all(self.now);
+        // What the keeper holds is found out, not assumed; one that was lost has ended everything.
+        match before {
+            None => self.groups.probe_all(self.now),
+            Some(_) => {
+                self.groups.say_settings_again();
+                self.groups.probe_again(self.now);
+            }
+        }
         if let Some(until) = self.services_until().filter(|_| self.lease_live()) {
             self.effects.push_back(Effect::Lease { until: Some(until) });
         }

@@ -7,12 +7,13 @@ use crate::api::names::{PathName, ServerName};
 use crate::engine::effect::Record;
 use crate::engine::ids::BootId;
 use crate::engine::membership::liveness::Change;
-use crate::engine::message::{Envelope, Heartbeat, Message, SelfFence};
+use crate::engine::message::{DiskHealth, Envelope, Heartbeat, Message, SelfFence};
 
 impl Engine {
     pub(super) fn send_heartbeats(&mut self) {
         let paths = self.model.cluster.paths.clone();
         let hears: Vec<ServerName> = self.liveness.heard().into_iter().collect();
+        let new = self.is_stranger(self.me());
         let peers: Vec<ServerName> = self.liveness.peers().map(|(name, _)| name.clone()).collect();
         for peer in &peers {
             for path in &paths {
@@ -28,6 +29,7 @@ impl Engine {
                     revision: self.durable.revision,
                     self_fence: self.self_fence(),
                     your_self_fence: self.durable.self_fence_of.get(peer).copied(),
+                    disk: if new { DiskHealth::New } else { self.disk.health },
                     wall: self.now.wall,
                     version: self.identity.version.clone(),
                     retiring: self.retired,
@@ -75,9 +77,13 @@ impl Engine {
     }
 
     fn on_heartbeat(&mut self, from: &ServerName, heartbeat: &Heartbeat) {
+        let disk = self.liveness.disk(from);
         let changes = self.liveness.on_heartbeat(self.now, from, heartbeat);
         self.on_liveness(changes);
         self.note_known_self_fence(from, heartbeat.your_self_fence);
+        if let Some(leadership) = &mut self.leadership {
+            leadership.dirty |= self.liveness.disk(from) != disk;
+        }
         let known = self.durable.self_fence_of.get(from);
         let member = self.view.as_ref().is_some_and(|view| view.members.contains(from));
         // A larger one counts at once (`None` is the largest: nothing ends its services by itself),
@@ -155,13 +161,15 @@ impl Engine {
         self.event("Server", server.as_str(), reason, &parameters, &[]);
     }
 
-    /// Live servers, this one included, with the runs of their agents.
+    /// Live servers that may be members, this one included, with the runs of their agents.
     pub(super) fn live_members(&self) -> BTreeMap<ServerName, BootId> {
         let mut members = BTreeMap::new();
         for server in &self.model.cluster.servers {
             if server == self.me() {
                 members.insert(server.clone(), self.identity.boot);
             } else if self.liveness.alive(server)
+                && !self.liveness.leaves(server)
+                && !self.is_stranger(server)
                 && let Some(boot) = self.liveness.peer(server).and_then(|peer| peer.boot)
             {
                 members.insert(server.clone(), boot);

@@ -187,17 +187,17 @@ impl Engine {
     fn note_arbitration(&mut self, reason: &str, message: &str) {
         // An arbiter that refuses is asked again and again: only what is new is told.
         let said = match reason {
-            "ArbitrationHeld" => fingerprint(reason),
-            refused => fingerprint(&format!("{refused}: {message}")),
+            "ArbitrationHeld" => reason.to_owned(),
+            refused => format!("{refused}: {message}"),
         };
-        let again = self.chronicle.recall("arbitration-said") == Some(said);
+        let again = self.arbitration_said == said;
         if again && (self.leadership.is_some() || reason != "ArbitrationHeld") {
             return;
         }
         let proposed = self.chronicle.recall("proposed");
         let number = self.event_about_cluster(reason, &[("message", message)], &[proposed]);
         self.chronicle.remember("arbitration", number);
-        self.chronicle.remember("arbitration-said", said);
+        self.arbitration_said = said;
     }
 
     /// The newest store among the members becomes the leader's before the view is installed.
@@ -376,11 +376,6 @@ impl Engine {
         let number = self.event_about_cluster("ViewInstalled", &parameters, &causes);
         self.chronicle.remember("installed", number);
     }
-}
-
-/// A number for a word, so that the chronicle can say whether the same was said before.
-fn fingerprint(word: &str) -> u64 {
-    word.bytes().fold(5381, |hash: u64, byte| hash.wrapping_mul(33) ^ u64::from(byte))
 }
 
 impl Leadership {

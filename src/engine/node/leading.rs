@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use crate::api::names::{GroupName, ServerName};
-use crate::engine::ids::{ActionId, BootId, GrantId};
+use crate::engine::ids::{ActionId, BootId, GrantId, IncarnationId};
 use crate::engine::input::Verdict;
 use crate::engine::membership::lead::{Freedom, Lead, Stamp};
 use crate::engine::membership::proposal::{ArbiterStep, Proposal};
@@ -54,6 +54,10 @@ pub(super) struct Leadership {
     pub told_waiting: bool,
     /// Servers with orders that were not sent yet.
     pub unsent: std::collections::BTreeSet<ServerName>,
+    /// State folders that this leader has written down.
+    pub disks_written: BTreeMap<ServerName, IncarnationId>,
+    /// When it last filled the store of a server outside the view.
+    pub filled: BTreeMap<ServerName, Instant>,
 }
 
 /// A failover between its decision and the moment when the group is online.
@@ -107,6 +111,8 @@ impl Leadership {
             arbiter_held: true,
             told_waiting: false,
             unsent: std::collections::BTreeSet::new(),
+            disks_written: BTreeMap::new(),
+            filled: BTreeMap::new(),
         }
     }
 }
@@ -119,6 +125,7 @@ impl Engine {
         self.ask_for_leader();
         self.extend_own_lease();
         self.begin_round();
+        self.admit_disks();
     }
 
     /// A round: every member is renewed and answers; the answers make the leader's authority, which

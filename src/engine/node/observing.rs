@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Engine;
 use super::events::text;
+use super::orders::DISK_FAILS;
 use crate::api::arbitration::Safety;
 use crate::api::kinds::{
     ClusterStatus, ClusterTiming, FailoverGroupStatus, GroupState, MonitorServerStatus,
@@ -12,7 +13,7 @@ use crate::api::kinds::{
 };
 use crate::api::names::{GroupName, MonitorName, ResourceName, ServerName};
 use crate::engine::message::{
-    FencingAbility, GroupPhase, OrderAction, PathReport, Report, SelfFence,
+    DiskHealth, FencingAbility, GroupPhase, OrderAction, PathReport, Report, SelfFence,
 };
 use crate::engine::model::{Arbiter, GroupModel, ObjectKey};
 use crate::engine::observe::{Aspect, Observation};
@@ -80,6 +81,10 @@ impl Engine {
         aspects.push(Aspect { type_: "SplitBrainSafe", status: safe, reason, message });
         if let Some(aspect) = cluster_fencing(servers) {
             aspects.push(aspect);
+        }
+        if let Some(message) = self.startup_words() {
+            let reason = "StartupWaiting";
+            aspects.push(Aspect { type_: "Reconciling", status: true, reason, message });
         }
         if online < configured {
             let out: Vec<String> = servers
@@ -190,9 +195,13 @@ impl Engine {
             .filter(|path| !path.up)
             .map(|path| format!("{} to {}", path.path, path.peer))
             .collect();
-        if !lost.is_empty() {
-            let message = format!("paths lost: {}", lost.join(", "));
-            let aspect = Aspect { type_: "Degraded", status: true, reason: "PathLost", message };
+        let degraded = if self.disk_of(name).fails() {
+            Some(("PersistFailed", DISK_FAILS.to_owned()))
+        } else {
+            (!lost.is_empty()).then(|| ("PathLost", format!("paths lost: {}", lost.join(", "))))
+        };
+        if let Some((reason, message)) = degraded {
+            let aspect = Aspect { type_: "Degraded", status: true, reason, message };
             conditions.push(self.since.condition(now, &key, 1, aspect));
         }
         let held: Vec<&str> = groups
@@ -243,6 +252,10 @@ impl Engine {
         }
     }
 
+    fn disk_of(&self, name: &ServerName) -> DiskHealth {
+        if name == self.me() { self.disk.health } else { self.liveness.disk(name) }
+    }
+
     fn server_state(&self, name: &ServerName) -> (ServerState, String) {
         if let Some(intent) = self.intents.servers.get(name) {
             let heard = *name == *self.me() || self.liveness.alive(name);
@@ -254,6 +267,13 @@ impl Engine {
             return (ServerState::Lost, "not heard".to_owned());
         }
         let member = self.view.as_ref().is_some_and(|view| view.members.contains(name));
+        if !member && self.is_stranger(name) {
+            return (ServerState::Unknown, STRANGER.to_owned());
+        }
+        if !member && self.disk_of(name) == DiskHealth::Leaving {
+            let message = format!("{DISK_FAILS}: left out of the view until it does");
+            return (ServerState::Unknown, message);
+        }
         if member {
             (ServerState::Online, String::new())
         } else {
@@ -281,7 +301,7 @@ impl Engine {
         let waiting = said.and_then(|report| report.waiting.as_ref());
         let mut reason = waiting.map_or("GroupOffline", |on| on.id()).to_owned();
         if message.is_empty() {
-            message = waiting.map(|on| on.message()).unwrap_or_default();
+            message = waiting.map(|on| self.waiting_words(on)).unwrap_or_default();
         }
         let not_on = said
             .map(|report| {
@@ -506,6 +526,10 @@ fn cluster_fencing(servers: &BTreeMap<ServerName, ServerStatus>) -> Option<Aspec
     let message = "every server that is heard can fence the others".to_owned();
     (!known.is_empty()).then_some(Aspect { type_, status: true, reason: "FencingReady", message })
 }
+
+/// Why a server is no member whose disk was replaced.
+const STRANGER: &str = "its state folder is new or was wiped: it has no vote before the others \
+                        have admitted and filled it";
 
 fn group_state(facts: &GroupFacts) -> (GroupState, Option<ServerName>, Option<String>, String) {
     match &facts.holder {

@@ -6,11 +6,12 @@ use super::Engine;
 use super::leading::Ran;
 use crate::api::kinds::{Operation, OperationSpec, OperationState, OperationType};
 use crate::api::names::{GroupName, ServerName};
+use crate::engine::ids::Revision;
 use crate::engine::message::OrderReason;
 use crate::engine::model::{ObjectKey, StoredObject};
 use crate::engine::operations::{OperationFacts, OperationModel, settle, step_all};
 use crate::engine::placement::{
-    GroupIntent, Holder, IntentOf, Out, ServerIntent, View, server_intent_key,
+    DiskIntent, GroupIntent, Holder, IntentOf, Out, ServerIntent, View, server_intent_key,
 };
 use crate::engine::time::Instant;
 
@@ -23,6 +24,8 @@ pub(super) struct Intents {
     pub groups: BTreeMap<GroupName, GroupIntent>,
     pub servers: BTreeMap<ServerName, ServerIntent>,
     pub ran: BTreeMap<GroupName, Ran>,
+    /// State folders that servers are known by, each with the revision that says so.
+    pub disks: BTreeMap<ServerName, (DiskIntent, Revision)>,
     pub operations: BTreeMap<String, OperationModel>,
 }
 
@@ -239,6 +242,8 @@ impl Engine {
         let lost: Vec<ServerName> = former
             .iter()
             .filter(|name| !view.members.contains(name) && !self.known_out(name))
+            // It left by itself, and comes back by itself.
+            .filter(|name| !self.liveness.leaves(name))
             .cloned()
             .collect();
         for server in lost {
@@ -286,6 +291,12 @@ impl Intents {
         if let Some(group) = key.name.strip_prefix("ran.") {
             if let Ok(ran) = serde_json::from_str(&object.json) {
                 self.ran.insert(group.into(), ran);
+            }
+            return;
+        }
+        if let Some(server) = key.name.strip_prefix("disk.") {
+            if let Some(disk) = DiskIntent::read(&object.json) {
+                self.disks.insert(server.into(), (disk, object.revision));
             }
             return;
         }

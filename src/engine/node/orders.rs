@@ -202,7 +202,7 @@ impl Engine {
         let now = self.now.instant;
         let mut facts = BTreeMap::new();
         let servers = self.model.cluster.servers.clone();
-        let own_keeper = self.keeper != Some(false);
+        let own_keeper = self.keeper != Some(false) && !self.closing;
         let Some(leadership) = &mut self.leadership else {
             return facts;
         };
@@ -215,12 +215,15 @@ impl Engine {
             };
             let unfit =
                 || KeptOut { out: Out::Unfit, message: "its keeper does not answer".to_owned() };
+            let disk = if server == me { self.disk.health } else { self.liveness.disk(&server) };
+            let ailing = || KeptOut { out: Out::Ailing, message: DISK_FAILS.to_owned() };
             let kept_out = self
                 .intents
                 .servers
                 .get(&server)
                 .map(|intent| intent.kept_out())
                 .or_else(|| (!fit).then(unfit))
+                .or_else(|| disk.fails().then(ailing))
                 .filter(|_| !flawed!(self.flaw, PlacedOnServerOut));
             let available = member && kept_out.is_none();
             if available {
@@ -528,6 +531,9 @@ impl Engine {
         }
     }
 }
+
+/// Why a server is given nothing whose disk fails.
+pub(super) const DISK_FAILS: &str = "its disk takes no writes";
 
 /// Failovers of one group that are remembered: the largest `failoversMax`.
 const FAILOVERS_REMEMBERED: usize = 1000;

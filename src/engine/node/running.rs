@@ -49,6 +49,9 @@ impl Engine {
         if versions != self.versions_told {
             let told_groups = self.versions_told.0;
             self.versions_told = versions;
+            if let Some(text) = self.groups.news_of_settings() {
+                self.effects.push_back(Effect::Remember { text });
+            }
             self.report_version += 1;
             if told_groups != versions.0 || phases != versions.0 {
                 self.tell_phases();
@@ -153,7 +156,7 @@ impl Engine {
             resources: self.groups.report(),
             monitors: self.monitors.report(),
             paths: self.liveness.report(),
-            keeper: self.keeper == Some(true),
+            keeper: self.keeper == Some(true) && !self.closing,
             guard: self.guard(),
             fencing: self.fences.abilities(),
         }

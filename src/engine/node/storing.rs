@@ -286,7 +286,8 @@ impl Engine {
         });
         let led = self.view.as_ref().is_some_and(|view| view.term == snapshot.term)
             && self.follows(from, &snapshot.term);
-        if !fetched && !led || self.store_is_persisting() {
+        let fills = self.is_filled_by(&snapshot);
+        if !fetched && !led && !fills || self.store_is_persisting() {
             return;
         }
         if snapshot.revision <= self.durable.revision {
@@ -327,6 +328,10 @@ impl Engine {
         }
         if leader != self.me() {
             self.tell_stored(leader, term, None);
+            if self.view.is_none() {
+                // Filled from outside a view: what the store says of this server counts now.
+                self.commit(self.durable.revision);
+            }
             return;
         }
         let me = self.me().clone();
@@ -366,6 +371,7 @@ impl Engine {
             self.event("Server", from.as_str(), "StoreBehind", &parameters, &[]);
         }
         self.store.members.insert(from.clone(), appended.revision);
+        self.liveness.note_revision(from, appended.revision);
         if let Some(flight) = &mut self.store.in_flight
             && appended.revision >= flight.append.revision
         {

@@ -106,12 +106,13 @@ impl Case<'_> {
             Desired::Automatic => None,
             Desired::Running { on } => Some(on.as_ref()),
         };
-        if !self.view.started {
-            return wait(WaitingOn::StartupSynchronisation);
-        }
-        // An operation names the server it brings the group to, and overrides what follows.
+        // An operation names the server it brings the group to, and overrides what follows; whoever
+        // starts a group does not wait for servers (CP-11).
         if let Some(Some(server)) = wanted {
             return self.start_on(group, server);
+        }
+        if !self.view.started {
+            return wait(WaitingOn::StartupSynchronisation);
         }
         match (&self.facts.lost_from, &self.facts.released) {
             (Some(lost), _) => self.take_over(group, lost),
@@ -262,6 +263,9 @@ impl Case<'_> {
                 Some(_) => stop(OrderReason::FailedOver),
                 None => wait(WaitingOn::NoOtherServer(format!("{} {}", stay.server, kept.message))),
             }),
+            Out::Ailing if stay.group.failover == Automation::Manual => None,
+            Out::Ailing => another(self.view, stay.group, self.facts, stay.server)
+                .map(|_| stop(OrderReason::FailedOver)),
             Out::Unfit => None,
         }
     }

@@ -58,6 +58,9 @@ pub enum Out {
     /// It says itself that it can start nothing now, for example without its keeper. Passes by
     /// itself, is never stored, and moves nothing away.
     Unfit,
+    /// Its disk takes no writes, which holds up every change of the spec. Passes by itself and is
+    /// never stored; what another server can run is moved away, so that it can leave the view.
+    Ailing,
 }
 
 /// Who holds a group.

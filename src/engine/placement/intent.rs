@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{KeptOut, Out};
 use crate::api::names::{GroupName, ServerName};
-use crate::engine::ids::GrantId;
+use crate::engine::ids::{GrantId, IncarnationId};
 use crate::engine::model::ObjectKey;
 use crate::engine::time::WallTime;
 
@@ -57,6 +57,39 @@ pub struct ServerIntent {
     pub since: WallTime,
     /// In words, without the time.
     pub message: String,
+}
+
+/// The state folder that a server is known by; stored under [`disk_intent_key`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DiskIntent {
+    /// Its id.
+    pub incarnation: IncarnationId,
+    /// Since when it counts.
+    pub since: WallTime,
+    /// It was given by `stead init`, and no view has had this server as a member since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first: bool,
+}
+
+impl DiskIntent {
+    /// The object's text.
+    #[must_use]
+    pub fn json(&self) -> Option<String> {
+        serde_json::to_string(self).ok()
+    }
+
+    /// Reads the object's text.
+    #[must_use]
+    pub fn read(json: &str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
+}
+
+/// The key of what a server's state folder is known by.
+#[must_use]
+pub fn disk_intent_key(server: &ServerName) -> ObjectKey {
+    ObjectKey::new(INTENT_KIND, format!("disk.{server}"))
 }
 
 /// The key of a group's intent.
@@ -117,7 +150,7 @@ impl ServerIntent {
         let verb = match self.out {
             Out::Failed => "failed",
             Out::Detached => "was detached",
-            Out::Unfit => "can start nothing since",
+            Out::Unfit | Out::Ailing => "can start nothing since",
         };
         let message = match self.message.as_str() {
             "" => format!("{verb} at {}", self.since.rfc3339()),

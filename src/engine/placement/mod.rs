@@ -22,7 +22,8 @@ mod tests;
 pub use choose::{Score, another, best, better, unavailable};
 pub use facts::{GroupFacts, Holder, KeptOut, Out, Refusal, Released, ServerFacts, View};
 pub use intent::{
-    Desired, GroupIntent, INTENT_KIND, IntentOf, ServerIntent, group_intent_key, server_intent_key,
+    Desired, DiskIntent, GroupIntent, INTENT_KIND, IntentOf, ServerIntent, disk_intent_key,
+    group_intent_key, server_intent_key,
 };
 pub use report::{GroupReport, Report, WaitingOn, WhyNot};
 

@@ -219,7 +219,7 @@ impl WhyNot {
             Self::NotInPolicy => "NotInPolicy",
             Self::NotMember => "ServerNotMember",
             Self::KeptOut { out: Out::Failed | Out::Detached, .. } => "ServerNotReturned",
-            Self::KeptOut { out: Out::Unfit, .. } => "ServerUnfit",
+            Self::KeptOut { out: Out::Unfit | Out::Ailing, .. } => "ServerUnfit",
             Self::Refused(_) => "ActivationFailedThere",
             Self::Preferred(_) => "OtherServerPreferred",
             Self::FailbackManual(_) => "FailbackManual",

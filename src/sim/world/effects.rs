@@ -68,6 +68,7 @@ impl<N: Node> World<N> {
             | Effect::Fence { .. }
             | Effect::Power { .. }
             | Effect::Watchdog { .. }
+            | Effect::Remember { .. }
             | Effect::WriteDone { .. } => {
                 self.trace.event(self.now, 50 + server as u64, || format!("{name} {effect:?}"));
             }
@@ -118,6 +119,10 @@ impl<N: Node> World<N> {
                 if let Some(told) = &mut self.told {
                     told.push(Told { at: self.now, event });
                 }
+            }
+            Effect::Remember { text } => {
+                let keeper = &mut self.machines[server].keeper;
+                keeper.memory = (!keeper.down).then_some(text);
             }
             Effect::WriteDone { id, result } => {
                 let members =
@@ -273,6 +278,7 @@ impl<N: Node> World<N> {
         self.agent_ends(server, true);
         self.kill(server);
         if action != PowerAction::StopAgent {
+            self.machines[server].ending = true;
             let drawn = self.randoms.keeper.milliseconds(200, 2000);
             let delay = self.options.pace.as_ref().map_or(drawn, |pace| pace.shutdown);
             self.after(delay, Happening::PowerOff { server, epoch, action });

@@ -218,6 +218,9 @@ impl<N: Node> World<N> {
         if machine.agent.as_ref().is_none_or(|agent| agent.boot != boot) {
             return Ok(());
         }
+        if machine.disk.stalled {
+            return Ok(());
+        }
         match machine.disk.complete() {
             Some((id, result)) => self.feed_boot(server, boot, Input::Persisted { id, result }),
             None => Ok(()),
@@ -329,7 +332,8 @@ impl<N: Node> World<N> {
 
     fn agent_due(&mut self, server: usize, epoch: u32) -> Result<(), Violation> {
         let machine = &self.machines[server];
-        if machine.epoch != epoch || !machine.powered || machine.agent.is_some() {
+        let starts = machine.powered && !machine.ending && machine.agent.is_none();
+        if machine.epoch != epoch || !starts {
             return Ok(());
         }
         if machine.keeper.killing {
@@ -384,6 +388,7 @@ impl<N: Node> World<N> {
         let name = &machine.name;
         self.trace.milestone(self.now, 9, || format!("{name} loses power"));
         machine.powered = false;
+        machine.ending = false;
         machine.epoch += 1;
         machine.frozen = None;
         machine.stood_at = None;

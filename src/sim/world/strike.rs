@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use super::{Happening, World};
 use crate::api::names::ResourceName;
+use crate::engine::ids::IncarnationId;
 use crate::engine::input::Input;
+use crate::engine::placement::{DiskIntent, disk_intent_key};
 use crate::sim::checkers::Violation;
+use crate::sim::disk::Disk;
 use crate::sim::faults::{Fault, FaultKind, Trouble, both_ways, links};
 use crate::sim::net::Storm;
 use crate::sim::node::Node;
@@ -68,6 +71,8 @@ impl<N: Node> World<N> {
             }
             Fault::Storm(storm) => self.network.storm(*storm),
             Fault::DiskFull(server) => self.machines[*server].disk.full = true,
+            Fault::DiskStall(server) => self.machines[*server].disk.stalled = true,
+            Fault::DiskReplaced(server, same) => self.replace_disk(*server, *same),
             Fault::WallStep(server, by) => self.machines[*server].clock.wall_offset += by,
             Fault::ArbiterAway => self.arbiter.away = true,
             Fault::Break(server, resource) => {
@@ -109,6 +114,35 @@ impl<N: Node> World<N> {
         Ok(())
     }
 
+    fn replace_disk(&mut self, server: usize, same: bool) {
+        self.crash(server);
+        let incarnation = IncarnationId(self.randoms.machines.number());
+        let machine = &mut self.machines[server];
+        machine.disk = Disk::new(self.bootstrap.clone());
+        if !same {
+            machine.incarnation = incarnation;
+        }
+    }
+
+    /// Whether every disk remembers what its server promised.
+    fn disks_are_known(&self) -> bool {
+        self.machines.iter().all(|machine| {
+            let name = &machine.name;
+            let stored = machine.disk.contents.objects.get(&disk_intent_key(name));
+            let known = stored.and_then(|object| DiskIntent::read(&object.json));
+            known.is_some_and(|known| !known.first && known.incarnation == machine.incarnation)
+        })
+    }
+
+    fn draw_new_disk(&mut self, server: usize) -> Option<Fault> {
+        // Only the others can tell that a folder was used before: a lease may be held alone.
+        let same = self.options.arbiter == ArbiterKind::Majority && self.randoms.faults.chance(300);
+        // Two at once, or one of two under a majority, are for a person to decide.
+        let others_can_admit =
+            self.machines.len() > 2 || self.options.arbiter == ArbiterKind::Lease;
+        (others_can_admit && self.disks_are_known()).then_some(Fault::DiskReplaced(server, same))
+    }
+
     fn keeper_dies(&mut self, server: usize) -> Result<(), Violation> {
         if !self.machines[server].powered || self.machines[server].keeper.down {
             return Ok(());
@@ -131,7 +165,7 @@ impl<N: Node> World<N> {
         }
         self.trace.milestone(self.now, 12, || format!("MENDED {fault:?}"));
         match fault {
-            Fault::Crash(server) => self.power_on(*server),
+            Fault::Crash(server) | Fault::DiskReplaced(server, _) => self.power_on(*server),
             Fault::PowerLoss => {
                 for server in 0..self.machines.len() {
                     let epoch = self.machines[server].epoch;
@@ -168,6 +202,10 @@ impl<N: Node> World<N> {
             }
             Fault::DiskFull(server) => {
                 self.machines[*server].disk.full = false;
+                Ok(())
+            }
+            Fault::DiskStall(server) => {
+                self.disk_moves_on(*server);
                 Ok(())
             }
             Fault::ArbiterAway => {
@@ -213,6 +251,17 @@ impl<N: Node> World<N> {
         }
     }
 
+    /// What a disk that stood still has taken is done now.
+    fn disk_moves_on(&mut self, server: usize) {
+        self.machines[server].disk.stalled = false;
+        let Some(boot) = self.machines[server].agent.as_ref().map(|agent| agent.boot) else {
+            return;
+        };
+        for _ in 0..self.machines[server].disk.waiting() {
+            self.after(Duration::ZERO, Happening::Disk { server, boot });
+        }
+    }
+
     fn thaw_now(&mut self, server: usize) {
         let epoch = self.machines[server].epoch;
         self.after(Duration::ZERO, Happening::Thaw { server, epoch });
@@ -233,6 +282,7 @@ impl<N: Node> World<N> {
         self.checkers.excuse_everything();
         for server in 0..self.machines.len() {
             self.machines[server].disk.full = false;
+            self.disk_moves_on(server);
             self.machines[server].drivers.heal();
             self.thaw_now(server);
             self.resume_now(server);
@@ -298,6 +348,8 @@ impl<N: Node> World<N> {
                 loss: u32::try_from(self.randoms.faults.below(500)).unwrap_or(0),
             }),
             FaultKind::DiskFull => Fault::DiskFull(server),
+            FaultKind::DiskStall => Fault::DiskStall(server),
+            FaultKind::DiskReplaced => self.draw_new_disk(server)?,
             FaultKind::WallStep => {
                 let by = self.randoms.faults.between(0, 7_200_000).cast_signed() - 3_600_000;
                 Fault::WallStep(server, by)
@@ -309,7 +361,11 @@ impl<N: Node> World<N> {
             FaultKind::Stick => Fault::Stick(server, self.draw_resource()),
         };
         // Shorter than a time-out, about as long as a lease, or much longer.
-        let longest = *self.randoms.faults.pick(&[1, 2, 3, 12]).unwrap_or(&3);
+        let mut longest = *self.randoms.faults.pick(&[1, 2, 3, 12]).unwrap_or(&3);
+        if kind == FaultKind::DiskFull && self.options.profile == Profile::Mild {
+            // A disk that is full for longer has its server leave the view.
+            longest = longest.min(3);
+        }
         let lasts = self.randoms.faults.duration(timeout / 20, timeout * longest);
         Some(Trouble { fault, lasts })
     }
@@ -357,6 +413,8 @@ impl<N: Node> World<N> {
             | FaultKind::KeeperDeath
             | FaultKind::Storm
             | FaultKind::DiskFull
+            | FaultKind::DiskStall
+            | FaultKind::DiskReplaced
             | FaultKind::WallStep
             | FaultKind::ArbiterAway
             | FaultKind::Break

@@ -325,6 +325,9 @@ async fn scripts_find_why_and_where_they_run() {
     for line in ["STEAD_EVENT=FAILOVER", "STEAD_FACTOR=GROUPMOVE", "CLP_FACTOR=GROUPMOVE"] {
         assert!(stopped.lines().any(|found| found == line), "{line} in {stopped}");
     }
+    context.reason = OrderReason::FailedBack;
+    bench.start(&context).await;
+    assert!(bench.read("start").lines().any(|line| line == "ARMS_EVENT=RECOVER"));
     let expected = ["PATH=", "HOME=", "LANG=", "PWD=", "_=", "OWN=", "STEAD_", "CLP_", "ARMS_"];
     let foreign = started.lines().find(|line| !expected.iter().any(|it| line.starts_with(it)));
     assert_eq!(foreign, None);

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use serde_json::json;
 
 use super::bench::{Bench, GROUP, active, diamond, failed, model, order_id, unknown};
@@ -121,17 +119,40 @@ fn what_was_found_absent_without_an_order_is_not_held() {
 }
 
 #[test]
-fn what_is_found_active_is_held_under_the_remembered_order() {
-    let mut bench = Bench::doubtful(model(&[("a", json!({}))]));
+fn what_runs_keeps_its_settings_over_a_replacement_of_the_agent() {
+    let mut first = Bench::online(model(&[("a", json!({}))]));
+    let said = first.groups.news_of_settings().expect("something runs");
+    assert_eq!(first.groups.news_of_settings(), None);
+    let members = json!({"exec": {"command": ["/bin/other"]}, "generation": 2});
+    let mut second = Bench::new(model(&[("a", members)]));
+    second.groups.recall_settings(&said);
+    second.groups.probe_all(second.now);
+    second.drain();
+    second.done("a", active());
+    assert_eq!(group_generation(&second), 1);
+    // What is not running any more starts with the new ones.
+    second.order(OrderAction::Stop);
+    second.done("a", Outcome::Absent);
+    second.order(OrderAction::Run);
+    second.done("a", active());
+    assert_eq!(group_generation(&second), 2);
+}
+
+fn group_generation(bench: &Bench) -> i64 {
+    bench.groups.report()[&"a".into()].generation
+}
+
+#[test]
+fn what_was_certainly_absent_is_not_held_when_the_keeper_has_ended_everything() {
+    let mut bench = Bench::doubtful(diamond());
     bench.drain();
-    bench.groups.remember(bench.now, &BTreeMap::from([(GROUP.into(), order_id(5))]));
-    bench.done("a", active());
-    assert_eq!(bench.phase(), Some(GroupPhase::Online));
-    assert_eq!(bench.held_under(), Some(order_id(5)));
-    assert_eq!(bench.order(OrderAction::Stop), ["stop a"]);
-    bench.done("a", Outcome::Absent);
-    assert_eq!(bench.held_under(), Some(order_id(1)));
-    assert_eq!(bench.phase(), Some(GroupPhase::Stopped));
+    for name in ["base", "left", "right", "top"] {
+        bench.done(name, Outcome::Absent);
+    }
+    assert_eq!(bench.phase(), None);
+    bench.groups.probe_again(bench.now);
+    assert_eq!(bench.drain(), [""; 0]);
+    assert_eq!(bench.phase(), None);
 }
 
 #[test]
@@ -301,4 +322,19 @@ fn a_group_deleted_under_a_run_order_is_stopped_with_the_settings_it_has() {
         assert_eq!(bench.done(name, Outcome::Absent), [""; 0]);
     }
     assert_eq!(bench.order(OrderAction::Run), ["start base"]);
+}
+
+#[test]
+fn what_is_closed_is_stopped_in_order_and_starts_no_more() {
+    let mut bench = Bench::online(diamond());
+    bench.groups.close(bench.now);
+    assert_eq!(bench.drain(), ["stop top"]);
+    assert_eq!(bench.phase(), Some(GroupPhase::Stopping));
+    assert_eq!(bench.done("top", Outcome::Absent), ["stop left", "stop right"]);
+    bench.done("left", Outcome::Absent);
+    assert_eq!(bench.done("right", Outcome::Absent), ["stop base"]);
+    bench.done("base", Outcome::Absent);
+    assert_eq!(bench.phase(), Some(GroupPhase::Stopped));
+    assert_eq!(bench.held_under(), Some(order_id(1)));
+    assert_eq!(bench.order(OrderAction::Run), [""; 0]);
 }

@@ -1,0 +1,163 @@
+//! `stead cluster recover`: a person says that one server's store is the truth from now on.
+//!
+//! For the case that no view can form without servers whose disks were replaced (design.md 6): the
+//! store of one server gets a revision above all others, and forgets the state folders of the
+//! others, which may then be members at once. Works on the state file of a stopped agent.
+
+use std::path::PathBuf;
+
+use super::config::{AgentConfig, ConfigError, Layout};
+use super::lock::{AgentLock, LockError};
+use super::state::{StateError, StateFile};
+use crate::api::names::ServerName;
+use crate::engine::durable::Durable;
+use crate::engine::effect::Record;
+use crate::engine::ids::{IncarnationId, Revision, Term};
+use crate::engine::placement::{DiskIntent, INTENT_KIND, disk_intent_key};
+use crate::engine::time::WallTime;
+
+/// Why it was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// `agent.yaml`.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Another server's machine.
+    #[error("this is server {here}; run it on {asked}, whose store is to be kept")]
+    Elsewhere {
+        /// The server here.
+        here: String,
+        /// The one asked for.
+        asked: String,
+    },
+    /// The agent runs.
+    #[error("failed to take the state: stop the agent first, with systemctl stop stead-agent")]
+    Lock(#[from] LockError),
+    /// The state file.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// There is none.
+    #[error("there is no state file {}: this server has nothing to recover from", .0.display())]
+    NoState(PathBuf),
+}
+
+/// What would be done, and the means to do it.
+pub struct Recovery {
+    file: StateFile,
+    _lock: AgentLock,
+    records: Vec<Record>,
+    /// The server.
+    pub server: String,
+    /// Its state folder.
+    pub incarnation: IncarnationId,
+    /// The revision of its store now.
+    pub before: Revision,
+    /// The revision afterwards.
+    pub after: Revision,
+    /// Objects that it holds, by kind.
+    pub objects: Vec<(String, usize)>,
+    /// The other servers.
+    pub others: Vec<String>,
+}
+
+impl Recovery {
+    /// Reads the state of the server that this machine is.
+    ///
+    /// # Errors
+    /// Where it is another server, its agent runs, or its state can't be read.
+    pub fn prepare(layout: &Layout, from: &str, now: WallTime) -> Result<Self, RecoverError> {
+        let config = AgentConfig::read(layout)?;
+        if config.server != from {
+            let (here, asked) = (config.server, from.to_owned());
+            return Err(RecoverError::Elsewhere { here, asked });
+        }
+        let lock = AgentLock::take(&layout.lock())?;
+        let path = layout.state();
+        if !path.exists() {
+            return Err(RecoverError::NoState(path));
+        }
+        let missing = StateError::NoBootstrap { path: path.clone(), bootstrap: layout.bootstrap() };
+        let (file, loaded) = StateFile::open(&path, || Err(missing))?;
+        let me = ServerName::from(from);
+        let (records, after) = records(&me, &loaded.durable, loaded.incarnation, now);
+        let mut objects: Vec<(String, usize)> = Vec::new();
+        for key in loaded.durable.objects.keys().filter(|key| key.kind != INTENT_KIND) {
+            match objects.last_mut() {
+                Some((kind, count)) if *kind == key.kind => *count += 1,
+                _ => objects.push((key.kind.clone(), 1)),
+            }
+        }
+        let others = config.peers.into_iter().map(|peer| peer.name).collect();
+        Ok(Self {
+            file,
+            _lock: lock,
+            records,
+            server: from.to_owned(),
+            incarnation: loaded.incarnation,
+            before: loaded.durable.revision,
+            after,
+            objects,
+            others,
+        })
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// Where the disk does not take it; nothing is changed then.
+    pub fn carry_out(mut self) -> Result<(), RecoverError> {
+        let records: Vec<&Record> = self.records.iter().collect();
+        Ok(self.file.write(&records, &[])?)
+    }
+}
+
+/// A term and a revision above all that this server knows of, its own folder known, no other.
+fn records(
+    me: &ServerName,
+    durable: &Durable,
+    incarnation: IncarnationId,
+    now: WallTime,
+) -> (Vec<Record>, Revision) {
+    let number = durable.promised.number.max(durable.revision.term()) + 1;
+    let revision = Revision((number << Revision::INDEX_BITS) + 1);
+    let own = disk_intent_key(me);
+    let known = DiskIntent { incarnation, since: now, first: false };
+    let others = durable
+        .objects
+        .keys()
+        .filter(|key| key.kind == INTENT_KIND && key.name.starts_with("disk.") && **key != own);
+    let mut changes: Vec<_> = others.map(|key| (key.clone(), None)).collect();
+    changes.push((own.clone(), known.json().map(Into::into)));
+    let promised = Term { number, proposer: me.clone() };
+    (vec![Record::Promised(promised), Record::Append { revision, changes }], revision)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::model::{Objects, StoredObject};
+
+    #[test]
+    fn a_recovered_store_is_above_all_others_and_knows_its_own_folder_only() {
+        let mut objects = Objects::new();
+        for name in ["node1", "node2", "node3"] {
+            let disk =
+                DiskIntent { incarnation: IncarnationId(1), since: WallTime(0), first: true };
+            let json = disk.json().unwrap().into();
+            let object = StoredObject { revision: Revision(1), json };
+            objects.insert(disk_intent_key(&name.into()), object);
+        }
+        let mut durable = Durable::bootstrap(objects, Revision((7 << Revision::INDEX_BITS) + 3));
+        durable.promised = Term { number: 9, proposer: "node3".into() };
+        let me = ServerName::from("node2");
+        let (records, revision) = records(&me, &durable, IncarnationId(5), WallTime(42));
+        records.iter().for_each(|record| durable.apply(record));
+        assert_eq!(revision.term(), 10);
+        assert_eq!(durable.revision, revision);
+        assert_eq!(durable.promised, Term { number: 10, proposer: me.clone() });
+        let keys: Vec<_> = durable.objects.keys().cloned().collect();
+        assert_eq!(keys, [disk_intent_key(&me)]);
+        let known = DiskIntent::read(&durable.objects[&keys[0]].json).unwrap();
+        assert_eq!(known.incarnation, IncarnationId(5));
+    }
+}
