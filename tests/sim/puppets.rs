@@ -222,6 +222,7 @@ impl Play {
                 revision: puppet.revision,
                 self_fence: SelfFence::Within(self.options.timing().self_fence),
                 your_self_fence: None,
+                retiring: false,
                 disk: DiskHealth::Well,
                 wall: WallTime(0),
                 version: "test".into(),
