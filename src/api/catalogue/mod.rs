@@ -11,6 +11,7 @@ mod fencing;
 mod groups;
 mod monitors;
 mod placement;
+mod timeouts;
 mod validation;
 
 /// How grave a message is.
@@ -95,6 +96,7 @@ const TABLES: [(&str, &[Entry]); 7] = [
     ("Monitors and recovery", monitors::ENTRIES),
     ("Agent and keeper", agent::ENTRIES),
     ("Manifests", validation::ENTRIES),
+    ("Times in manifests", timeouts::ENTRIES),
 ];
 
 /// Topics with their entries.
