@@ -88,7 +88,7 @@ const fn entry(
 }
 
 /// Every topic's table.
-const TABLES: [(&str, &[Entry]); 7] = [
+const TABLES: [(&str, &[Entry]); 8] = [
     ("Cluster and servers", cluster::ENTRIES),
     ("Fencing", fencing::ENTRIES),
     ("Groups and resources", groups::ENTRIES),
