@@ -5,6 +5,8 @@
 //! was asked. Stores are fetched by scripts/setup-stores.sh, started here on free ports of the
 //! loopback, and ended here.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod cluster;
 mod gcs;
 mod kubernetes;
