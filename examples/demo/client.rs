@@ -104,9 +104,14 @@ impl Client {
         };
         let Ok(found) = timeout(limit, latest.wait_for(wanted)).await else {
             let failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = match &*self.latest.borrow() {
+                Some(last) => format!("{} answered last, at {}", last.answer.server, last.at.0),
+                None => "nobody ever answered".to_owned(),
+            };
             bail!(
-                "the client waited {limit:?} for an answer through the balancer; \
-                 the last try said: {failure}"
+                "the client waited {limit:?}, from {}, for an answer through the balancer; \
+                 {last}; the last try that failed said: {failure}",
+                since.0
             );
         };
         found?.clone().context("an answer was found")

@@ -15,7 +15,8 @@ use tokio::time::timeout;
 
 use crate::api::{ClusterApi, expect, until};
 use crate::balancer::{self, Backend};
-use crate::lab::{self, Lab, Service};
+use crate::faults::clock::Clock;
+use crate::lab::{self, Lab, Machine, Service, Switch};
 use crate::manifest::{Manifest, ServerEntry};
 use crate::recorder::Target;
 
@@ -28,6 +29,11 @@ const APPLICATION: u16 = 8080;
 /// The client's place in the servers' networks, and that of the machine that all this runs on.
 const CLIENT_HOST: u8 = 253;
 const HOST: u8 = 254;
+/// Where a server's state is below its root, and the size of its disk where it is a small one.
+pub const STATE: &str = "var/lib/stead";
+const SMALL_DISK: &str = "8m";
+/// The application's program.
+const PROGRAM: &str = "web";
 /// How long a command may take.
 const COMMAND: Duration = Duration::from_secs(30);
 /// How long a cluster may take to be whole.
@@ -43,6 +49,18 @@ pub struct Cluster {
     balancer: Option<Service>,
     kubeconfig: PathBuf,
     api: ClusterApi,
+    /// What agents and keepers are started with, where it is faults that are played: a clock whose
+    /// wall time can be set.
+    clock: Option<Clock>,
+}
+
+/// One of the two processes of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Its agent.
+    Agent,
+    /// Its keeper.
+    Keeper,
 }
 
 struct Services {
@@ -52,7 +70,15 @@ struct Services {
 
 impl Cluster {
     /// Makes the machines, and starts the cluster on them.
-    pub async fn start(name: &str, stead: &Path, web: &Path, manifests: &Path) -> Result<Self> {
+    /// With `for_faults` each server's state is on a small disk of its own, and its wall clock can
+    /// be set.
+    pub async fn start(
+        name: &str,
+        stead: &Path,
+        web: &Path,
+        manifests: &Path,
+        for_faults: bool,
+    ) -> Result<Self> {
         let manifest = Manifest::read(manifests)?;
         let mut lab = Lab::new(name)?;
         let made = lab.folder().join("init");
@@ -70,8 +96,12 @@ impl Cluster {
             let disk = lab.folder().join(&server.name);
             fs::rename(made.join(&server.name), &disk)
                 .with_context(|| format!("`stead init` made nothing for {}", server.name))?;
+            if for_faults {
+                lab.small_disk(&server.name, STATE, SMALL_DISK)?;
+            }
             lab.start(&server.name, &server.ports())?;
         }
+        let clock = if for_faults { Some(Clock::make(lab.folder())?) } else { None };
         let first = manifest.servers.first().context("the manifest has servers")?;
         lab.start(CLIENT, &[first.neighbour(CLIENT_HOST)?])?;
         lab.connect_host(&format!("stead-{name}"), &first.neighbour(HOST)?)?;
@@ -86,6 +116,7 @@ impl Cluster {
             balancer: None,
             kubeconfig,
             api,
+            clock,
         };
         for server in cluster.manifest.servers.clone() {
             cluster.start_services(&server.name)?;
@@ -113,7 +144,11 @@ impl Cluster {
     fn start_service(&self, server: &str, name: &str) -> Result<Service> {
         let machine = self.lab.machine(server)?;
         let (stead, root) = (self.stead.to_string_lossy(), machine.disk().to_string_lossy());
-        machine.start_service(name, &[&*stead, name, "--root", &*root])
+        let clock = self.clock.as_ref().map(|clock| clock.environment(server));
+        let clock = clock.iter().flatten().map(String::as_str);
+        let program: Vec<&str> =
+            ["env"].into_iter().chain(clock).chain([&*stead, name, "--root", &*root]).collect();
+        machine.start_service(name, &program)
     }
 
     /// Applies the manifest again, as anybody would.
@@ -199,9 +234,14 @@ impl Cluster {
         Ok(())
     }
 
-    /// Kills the application where it runs.
-    pub fn kill_application(&self, server: &str) -> Result<()> {
-        self.lab.machine(server)?.run(&["pkill", "-KILL", "-x", "web"])?;
+    /// Sends the application a signal where it runs.
+    pub fn signal_application(&self, server: &str, signal: Signal) -> Result<()> {
+        let processes = self.lab.machine(server)?.processes(PROGRAM);
+        ensure!(!processes.is_empty(), "no {PROGRAM} runs on {server}");
+        for process in processes {
+            nix::sys::signal::kill(process, signal)
+                .with_context(|| format!("failed to signal {PROGRAM}"))?;
+        }
         Ok(())
     }
 
@@ -245,17 +285,51 @@ impl Cluster {
         Ok(output.stdout)
     }
 
-    /// Brings back what does not run: a server without power, or its agent.
+    /// Brings back what does not run: a server without power, its keeper, its agent.
     pub fn repair(&mut self, server: &str) -> Result<()> {
         let entry = self.manifest.servers.iter().find(|entry| entry.name == server);
         let ports = entry.context("the manifest names the server")?.ports();
-        if !self.services.contains_key(server) {
+        let Some(services) = self.services.get_mut(server) else {
             self.lab.start(server, &ports)?;
             return self.start_services(server);
+        };
+        let ended = [services.keeper.check().is_err(), services.agent.check().is_err()];
+        if ended[0] {
+            let keeper = self.start_service(server, "keeper")?;
+            self.services.get_mut(server).context("the server is on")?.keeper = keeper;
         }
-        let agent = self.start_service(server, "agent")?;
-        self.services.get_mut(server).context("the server is on")?.agent = agent;
+        if ended[1] {
+            let agent = self.start_service(server, "agent")?;
+            self.services.get_mut(server).context("the server is on")?.agent = agent;
+        }
         Ok(())
+    }
+
+    /// Sends a signal to a server's agent, keeper, or both; one that kills is waited for.
+    pub fn signal(&mut self, server: &str, who: &[Who], signal: Signal) -> Result<()> {
+        let services = self.services.get_mut(server).context("the server is on")?;
+        for who in who {
+            match who {
+                Who::Agent => services.agent.signal(signal)?,
+                Who::Keeper => services.keeper.signal(signal)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A machine that is on.
+    pub fn machine(&self, server: &str) -> Result<&Machine> {
+        self.lab.machine(server)
+    }
+
+    /// The switch between the machines.
+    pub fn switch(&self) -> &Switch {
+        self.lab.switch()
+    }
+
+    /// Sets a server's wall clock, so many seconds from the right time.
+    pub fn step_clock(&self, server: &str, seconds: i64) -> Result<()> {
+        self.clock.as_ref().context("this cluster's clocks can be set")?.step(server, seconds)
     }
 
     /// Waits until every server takes part and the group is online; answers where.

@@ -10,6 +10,7 @@ mod api;
 mod balancer;
 mod client;
 mod cluster;
+mod faults;
 mod lab;
 mod manifest;
 mod plays;
@@ -49,11 +50,23 @@ struct Arguments {
     /// Play ten faults instead, each of them rehearsed as well, and compare.
     #[arg(long)]
     rehearse: bool,
+    /// Play real faults instead: names separated by commas, `short` for every one, `long` for what
+    /// stands still, for 20 and 40 time-outs.
+    #[arg(long, value_name = "FAULTS")]
+    faults: Option<String>,
+    /// Write the fault table, filled in, to this file.
+    #[arg(long, value_name = "FILE", requires = "faults")]
+    table: Option<PathBuf>,
     /// End a cluster that was left running, and do nothing else.
     #[arg(long)]
     stop: bool,
     /// The manifests to play with.
-    #[arg(long, value_name = "FOLDER", default_value = "manifests/quickstart")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = "manifests/quickstart",
+        default_value_if("faults", clap::builder::ArgPredicate::IsPresent, "manifests/faults")
+    )]
     manifests: PathBuf,
     /// The program to play with; by default the one that was built with this one.
     #[arg(long, value_name = "PROGRAM")]
@@ -102,12 +115,14 @@ async fn demo(arguments: &Arguments) -> Result<()> {
         ensure!(program.exists(), "{} is not there: scripts/demo.sh builds it", program.display());
     }
     println!("starting three servers with {}", arguments.manifests.display());
-    let cluster = Cluster::start(&arguments.lab, &stead, &web, &arguments.manifests).await?;
+    let for_faults = arguments.faults.is_some();
+    let cluster =
+        Cluster::start(&arguments.lab, &stead, &web, &arguments.manifests, for_faults).await?;
     let mut stage = Stage::new(cluster).await?;
-    let result = if arguments.rehearse {
-        rehearsed::compare(&mut stage).await
-    } else {
-        play(&mut stage, arguments).await
+    let result = match &arguments.faults {
+        Some(which) => play_faults(&mut stage, which, arguments).await,
+        None if arguments.rehearse => rehearsed::compare(&mut stage).await,
+        None => play(&mut stage, arguments).await,
     };
     if arguments.keep {
         let cluster = stage.into_cluster();
@@ -144,6 +159,12 @@ async fn play(stage: &mut Stage, arguments: &Arguments) -> Result<()> {
     }
     ensure!(record.dual.is_empty(), "two servers answered at once: {:?}", record.dual);
     Ok(())
+}
+
+/// Plays faults, and tells what came of each.
+async fn play_faults(stage: &mut Stage, which: &str, arguments: &Arguments) -> Result<()> {
+    let outcomes = faults::play(stage, which).await?;
+    faults::write(&outcomes, arguments.json.as_deref(), arguments.table.as_deref())
 }
 
 /// What was measured, a split a run.

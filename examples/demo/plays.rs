@@ -18,6 +18,8 @@ use crate::timeline::{self, Line};
 pub const TAKEOVER: Duration = Duration::from_secs(30);
 /// How long the servers may take to tell each other what happened.
 const TOLD: Duration = Duration::from_secs(10);
+/// So often the cluster may say one server while the client is served by another.
+const SETTLE_TRIES: usize = 3;
 /// Answers that are awaited before and after each play, so that a gap has two ends.
 pub const SETTLED: Duration = Duration::from_millis(200);
 
@@ -81,12 +83,12 @@ impl Stage {
         &self.cluster
     }
 
-    /// The cluster, to break it.
+    /// The cluster, to do something to it.
     pub fn cluster_mut(&mut self) -> &mut Cluster {
         &mut self.cluster
     }
 
-    /// What the client saw.
+    /// The client.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -128,12 +130,20 @@ impl Stage {
         Ok(split)
     }
 
-    /// Waits until the cluster is whole and the client content; answers who serves.
+    /// Waits until the cluster is whole and the client content; answers who serves. A group that
+    /// moves once more after a repair is followed.
     pub async fn settle(&mut self) -> Result<String> {
-        let holder = self.cluster.whole().await?;
-        let since = boot_time()? + SETTLED;
-        self.client.answer_after(since, |server| server == holder, TAKEOVER).await?;
-        Ok(holder)
+        let mut result = Err(anyhow::anyhow!("not tried"));
+        for _ in 0..SETTLE_TRIES {
+            let holder = self.cluster.whole().await?;
+            let since = boot_time()? + SETTLED;
+            result = self.client.answer_after(since, |server| server == holder, TOLD).await;
+            if result.is_ok() {
+                return Ok(holder);
+            }
+            result = result.with_context(|| format!("the cluster says that {holder} serves"));
+        }
+        result.map(|success| success.answer.server)
     }
 
     /// Does it, and waits until the client is served by another server.

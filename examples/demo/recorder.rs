@@ -46,6 +46,28 @@ pub struct Record {
     pub discarded: u64,
     /// Rounds in which two servers answered: who, and when.
     pub dual: Vec<(Instant, Vec<String>)>,
+    /// Every round that counts: when, and how many servers answered.
+    pub answers: Vec<(Instant, usize)>,
+}
+
+impl Record {
+    /// How long nobody answered since then, and how long two did: each round stands for the time
+    /// until the next.
+    pub fn since(&self, instant: Instant) -> (Duration, Duration) {
+        let mut answers = self.answers.clone();
+        // They end in another order than they begin.
+        answers.sort_unstable();
+        let (mut none, mut dual) = (Duration::ZERO, Duration::ZERO);
+        for pair in answers.windows(2).filter(|pair| pair[0].0 >= instant) {
+            let length = pair[1].0.since(pair[0].0);
+            match pair[0].1 {
+                0 => none += length,
+                1 => {}
+                _ => dual += length,
+            }
+        }
+        (none, dual)
+    }
 }
 
 /// Asks for as long as it lives.
@@ -93,6 +115,7 @@ async fn rounds(targets: Arc<Vec<Target>>, record: Weak<Mutex<Record>>) {
             match round {
                 Some(round) => {
                     record.rounds += 1;
+                    record.answers.push((round.asked, round.answered.len()));
                     if round.answered.len() > 1 {
                         record.dual.push((round.asked, round.answered));
                     }
@@ -153,6 +176,17 @@ async fn connects(address: SocketAddr) -> bool {
 mod tests {
     use super::*;
     use crate::lab::{Lab, Port};
+
+    #[test]
+    fn each_round_stands_for_the_time_until_the_next() {
+        let at = |milliseconds: u64| Instant(milliseconds * 1_000_000);
+        let answers = [(40, 2), (0, 0), (10, 1), (20, 0), (30, 0), (45, 1)];
+        let answers = answers.map(|(when, many)| (at(when), many)).to_vec();
+        let record = Record { answers, ..Record::default() };
+        let milliseconds = Duration::from_millis;
+        assert_eq!(record.since(at(0)), (milliseconds(30), milliseconds(5)));
+        assert_eq!(record.since(at(15)), (milliseconds(20), milliseconds(5)));
+    }
 
     /// Waits until the recorder has seen a thing, ten seconds at most.
     async fn until(recorder: &Recorder, seen: impl Fn(&Record) -> bool) -> Result<Record> {

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use stead::agent::clock::boot_time;
 use stead::engine::time::Instant;
@@ -176,7 +177,7 @@ async fn real(
         Fault::Power => cluster.cut_power(home)?,
         Fault::Agent => cluster.kill_agent(home)?,
         Fault::Keeper => cluster.kill_keeper(home)?,
-        Fault::Application => cluster.kill_application(home)?,
+        Fault::Application => cluster.signal_application(home, Signal::SIGKILL)?,
         Fault::Move => {
             let group = cluster.manifest().group.clone();
             cluster.stead(&["group", "move", &group]).await?;

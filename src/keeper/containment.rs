@@ -413,11 +413,14 @@ impl Place {
                 continue;
             }
             let process = Pid::from_raw(pid);
-            // It may be gone by now. Without a cgroup the one pid stands for its group.
-            let _ = match self.cgroup {
-                Some(_) => kill(process, Signal::SIGTERM),
-                None => killpg(process, Signal::SIGTERM),
-            };
+            // What stands still could not heed the first without the second. It may be gone by now.
+            // Without a cgroup the one pid stands for its group.
+            for signal in [Signal::SIGTERM, Signal::SIGCONT] {
+                let _ = match self.cgroup {
+                    Some(_) => kill(process, signal),
+                    None => killpg(process, signal),
+                };
+            }
         }
     }
 

@@ -134,6 +134,19 @@ async fn what_heeds_sigterm_ends_itself() {
 }
 
 #[tokio::test]
+async fn what_stands_still_can_end_itself_too() {
+    let keeper = TestKeeper::start();
+    let client = with_a_lease(&keeper);
+    let report = Report::new(&keeper);
+    let app = client.spawn(shell("app", &report.after_which_sigterm_does("exit 7"))).await.unwrap();
+    let pid = report.pids().await[0];
+    kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+    client.kill(resource("app"), MINUTE).await.unwrap();
+    let exit = client.wait(app.id, WaitFor::Empty).await.unwrap();
+    assert_eq!(exit.status, ExitStatus::Code(7));
+}
+
+#[tokio::test]
 async fn a_double_fork_that_leaves_its_session_is_held_and_ended() {
     let keeper = TestKeeper::start();
     let client = with_a_lease(&keeper);

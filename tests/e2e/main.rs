@@ -4,6 +4,7 @@
 
 mod cli;
 mod demo;
+mod faults;
 mod fencing;
 mod harness;
 mod lifecycle;

@@ -65,7 +65,11 @@ fn end_listed(folder: &Path) -> Result<()> {
     let mounted = folder.join("cgroup");
     if mounted.join("cgroup.procs").exists() {
         remove_cgroup(&mounted.join(name));
-        run(Command::new("umount").arg("--lazy").arg(&mounted))?;
+    }
+    let mounts = fs::read_to_string("/proc/self/mounts")?;
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(Path::new);
+    for place in places.filter(|place| place.starts_with(folder)) {
+        run(Command::new("umount").arg("--lazy").arg(place))?;
     }
     if folder.exists() {
         fs::remove_dir_all(folder)

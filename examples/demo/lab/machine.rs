@@ -29,7 +29,7 @@ for type in cgroup2 cgroup; do
     done
 done
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mkdir /sys/fs/cgroup/init
+mkdir -p /sys/fs/cgroup/init
 echo $$ > /sys/fs/cgroup/init/cgroup.procs
 mount -t tmpfs -o mode=755 tmpfs "$2/run"
 for program in "$3"/*; do [ -e "$program" ] && ln -s "$program" /usr/local/bin/; done
@@ -141,6 +141,25 @@ impl Machine {
         ["--target".into(), target, "--all".into(), "--wd=/".into(), "--".into()]
     }
 
+    /// Whether its first process lives.
+    pub fn is_on(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.first)).unwrap_or_default();
+        // One that has ended, and that nobody has asked about, still has a number.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    }
+
+    /// The processes there that run a program of this name, as seen from outside.
+    pub fn processes(&self, program: &str) -> Vec<Pid> {
+        let mut found = Vec::new();
+        visit(&self.cgroup, &mut |pid: i32| {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            if name.trim_end() == program {
+                found.push(Pid::from_raw(pid));
+            }
+        });
+        found
+    }
+
     /// Stops every process there, or lets them go on: their clocks run meanwhile.
     pub fn freeze(&self, frozen: bool) -> Result<()> {
         let (file, text) = (self.cgroup.join("cgroup.freeze"), if frozen { "1" } else { "0" });
@@ -243,6 +262,16 @@ pub fn remove_cgroup(cgroup: &Path) {
         && error.kind() != io::ErrorKind::NotFound
     {
         eprintln!("failed to remove {}: {error}", cgroup.display());
+    }
+}
+
+/// Calls for each process of a control group and those below it.
+fn visit(cgroup: &Path, see: &mut impl FnMut(i32)) {
+    let processes = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+    processes.lines().filter_map(|line| line.parse().ok()).for_each(&mut *see);
+    let children = fs::read_dir(cgroup).into_iter().flatten().flatten();
+    for child in children.filter(|child| child.path().is_dir()) {
+        visit(&child.path(), see);
     }
 }
 

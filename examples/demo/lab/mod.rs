@@ -76,6 +76,20 @@ impl Lab {
         self.machines.get(name).with_context(|| format!("machine {name} is off"))
     }
 
+    /// The switch between them.
+    pub fn switch(&self) -> &Switch {
+        &self.switch
+    }
+
+    /// Gives a machine that is off a disk of this size for one of its folders.
+    pub fn small_disk(&self, machine: &str, folder: &str, size: &str) -> Result<()> {
+        let place = self.folder.join(machine).join(folder);
+        fs::create_dir_all(&place)?;
+        let options = format!("size={size},mode=755");
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&place))?;
+        Ok(())
+    }
+
     /// Cuts a machine's power: its ports go dark, then every process there ends at once.
     pub fn cut_power(&mut self, name: &str) -> Result<()> {
         self.switch.go_dark(name)?;

@@ -84,6 +84,11 @@ impl Switch {
         self.batch_with(&commands, &["-force"])
     }
 
+    /// Switches a whole network off, or on again.
+    pub fn network(&self, network: &str, on: bool) -> Result<()> {
+        self.batch(&format!("link set {network} {}\n", if on { "up" } else { "down" }))
+    }
+
     fn batch(&self, commands: &str) -> Result<()> {
         batch(&self.machine, commands)
     }
