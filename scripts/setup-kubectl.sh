@@ -12,6 +12,11 @@ if [ -z "$mirror" ]; then
   echo "no Debian mirror among this machine's apt sources: set DEBIAN_MIRROR to the URL of one" >&2
   exit 1
 fi
+# Debian itself has it; Ubuntu has it as a package.
+if [ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends debian-archive-keyring >/dev/null
+fi
 architecture="$(dpkg --print-architecture)"
 failed=0
 

@@ -165,6 +165,16 @@ fn run_with(
         }
     });
     let result = runtime.block_on(signals.serve(layout, &inbox, &api_tls, end));
+    conclude(result, &keeper, runtime)
+}
+
+/// What is left to do once the engine's thread has ended: in good order the keeper goes on, in any
+/// other it ends the services.
+fn conclude(
+    result: Option<End>,
+    keeper: &KeeperClient,
+    runtime: &Runtime,
+) -> Result<(), AgentError> {
     match result {
         Some(Ok(Ok(()))) => {
             let retired = runtime

@@ -133,6 +133,8 @@ impl Strike {
                 for who in who {
                     let _ = cluster.signal(server, &[*who], Signal::SIGCONT);
                 }
+                // What one of them ends now its unit starts again.
+                sleep(RESTART).await;
             }
             Strike::Freeze => {
                 cluster.freeze(server, true)?;

@@ -152,3 +152,20 @@ fn three_agents_elect_a_leader_and_keep_what_is_written() {
     }
     assert!(kept >= 2, "a majority must have it, {kept} do");
 }
+
+#[test]
+fn a_panic_in_the_engine_has_the_keeper_end_every_service() {
+    use crate::keeper::protocol::WaitFor;
+    use crate::keeper::testing::{TestKeeper, shell};
+    let runtime = Runtime::new().unwrap();
+    let keeper = TestKeeper::start();
+    let client = keeper.connect();
+    let now = crate::agent::clock::boot_time().unwrap();
+    client.lease(Some(now + Duration::from_secs(60)));
+    let app = runtime.block_on(client.spawn(shell("app", "sleep 1000"))).unwrap();
+    let panicked: End = std::panic::catch_unwind(|| panic!("a bug"));
+    let error = conclude(Some(panicked), &client, &runtime).unwrap_err();
+    assert!(matches!(error, AgentError::Panicked));
+    let exit = runtime.block_on(client.wait(app.id, WaitFor::Empty)).unwrap();
+    assert_eq!(exit.status, crate::keeper::protocol::ExitStatus::Signal(libc::SIGKILL));
+}
