@@ -205,6 +205,10 @@ impl Service {
 
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
+        if signal == Signal::SIGCONT {
+            // nsenter stands still with its child, and has to go on to see it end.
+            kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)?;
+        }
         kill(self.pid()?, signal).with_context(|| format!("failed to signal {}", self.name))
     }
 
