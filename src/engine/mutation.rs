@@ -99,32 +99,24 @@ mutations! {
     ReleaseWithoutNumber,
     /// M16: a group that is being stopped is not reported with the promise.
     StoppingNotReported,
-    /// M17: a leader with an open proposal goes on giving orders in the old view.
-    ProposerGrants,
     /// M18: the leader's own report is as it was when it proposed: nothing it did since.
     OwnReportNotTaken,
     /// M19: a restarted server follows its old view without a new promise.
     RestartRejoins,
     /// M22: a changed spec, and with it a longer lease, counts before everybody has it.
     SpecBeforeCommit,
-    /// Q27: the lease arbiter's record carries no term.
-    RecordWithoutTerm,
     /// What the other members gave to absent servers is not looked at.
     OthersSupportIgnored,
     /// A keeper's farewell frees its server whatever run it names.
     FarewellOfAnyRun,
     /// Half of the servers are a majority.
     HalfIsMajority,
-    /// A stamp of a machine's earlier boot is echoed to its next run.
-    StampOfFormerRun,
     /// The leader's renewals are no support.
     RenewalsAreNoSupport,
     /// The end of a lease stops nothing in the engine.
     LeaseEndIgnored,
     /// The keeper is told a later deadline than the lease has.
     KeeperToldTooLate,
-    /// The release of a group that was only reported frees it, whoever is absent.
-    ReportedReleaseFrees,
     /// A write that failed counts as done.
     FailedWriteIsDone,
     /// A change is acknowledged once the leader has it.
@@ -145,6 +137,13 @@ mutations! {
     UnclearProbeIsAbsent,
     /// What runs at an agent's start is not looked for.
     NothingProbedAtStart,
+    /// A member follows its old leader again, in the old view, once it has promised that one a term
+    /// above what it promised another in between.
+    OldViewAfterOtherPromise,
+    /// A member that has left a proposal says nothing to its proposer, who waits for its store.
+    StaleFetchUnanswered,
+    /// A member with a write that nobody else has is not filled.
+    DivergedMemberNotFilled,
     /// The ladder forgets what it has tried.
     LadderForgets,
 }
@@ -156,7 +155,6 @@ mod sites {
 
     use super::{Flaw, Mutation};
     use crate::api::timing::Timing;
-    use crate::engine::ids::Term;
     use crate::engine::membership::lead::Absent;
     use crate::engine::message::SelfFence;
 
@@ -177,14 +175,6 @@ mod sites {
                 Some(_) | None => {}
             }
             Some(absent)
-        }
-
-        /// The term that the arbiter is told.
-        pub(in crate::engine) fn arbiter_term(self, term: Term) -> Term {
-            if self.is(Mutation::RecordWithoutTerm) {
-                return Term { number: 1 << 32, proposer: "".into() };
-            }
-            term
         }
     }
 }

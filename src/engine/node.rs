@@ -64,6 +64,9 @@ pub struct Engine {
     promised: Term,
     /// A restarted server follows nobody until it promises anew (A3).
     must_rejoin: bool,
+    /// The highest term promised to another than the proposer of `promised`, or before this run:
+    /// no view below it is followed any more, whoever leads it. Its proposer counts on that.
+    promised_to_others: Term,
     liveness: Liveness,
     support: Support,
     view: Option<View>,
@@ -147,6 +150,7 @@ impl Engine {
             now,
             boot: now.instant,
             promised: durable.promised.clone(),
+            promised_to_others: durable.promised.clone(),
             must_rejoin: true,
             liveness,
             support: Support::new(now.instant),

@@ -144,7 +144,9 @@ impl Engine {
     fn could_be_held(&self, members: &BTreeMap<ServerName, BootId>) -> bool {
         match self.model.cluster.arbiter {
             Arbiter::Majority | Arbiter::MajorityAndExternal => {
-                2 * members.len() > self.model.cluster.servers.len()
+                let configured = self.model.cluster.servers.len();
+                let half = flawed!(self.flaw, HalfIsMajority) && 2 * members.len() == configured;
+                2 * members.len() > configured || half
             }
             Arbiter::External { .. } | Arbiter::None => true,
         }
@@ -213,7 +215,7 @@ impl Engine {
             .max()
             .unwrap_or(0);
         let term = Term { number: highest + 1, proposer: self.me().clone() };
-        self.promised = term.clone();
+        self.promise(term.clone());
         let names: Vec<&str> = members.keys().map(ServerName::as_str).collect();
         let (text, names) = (term.to_string(), names.join(", "));
         let causes = self.view_change_causes(&members);
@@ -375,7 +377,7 @@ impl Engine {
             self.send(from, Message::Nack(nack));
             return;
         }
-        self.promised = propose.term.clone();
+        self.promise(propose.term.clone());
         let record = Record::Promised(propose.term.clone());
         if flawed!(self.flaw, PromiseNotPersisted) {
             self.durable.apply(&record);
@@ -388,6 +390,13 @@ impl Engine {
             record: record.clone(),
         };
         self.persist(record, after);
+    }
+
+    fn promise(&mut self, term: Term) {
+        if self.promised.proposer != term.proposer {
+            self.promised_to_others = self.promised.clone().max(self.promised_to_others.clone());
+        }
+        self.promised = term;
     }
 
     /// Two leaders that meet: after a non-exclusive arbiter let both act, the one of lower

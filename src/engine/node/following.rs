@@ -20,9 +20,10 @@ impl Engine {
     /// Whether a leader of this term may extend this server's life: the promise stands for it, and
     /// this run of the agent has made it (A3, A14).
     pub(super) fn follows(&self, from: &ServerName, term: &Term) -> bool {
-        let stands = self.promised == *term
-            || self.promised.proposer == term.proposer && self.promised > *term
-            || flawed!(self.flaw, AckInSpiteOfPromise);
+        let earlier = self.promised.proposer == term.proposer
+            && self.promised > *term
+            && (*term > self.promised_to_others || flawed!(self.flaw, OldViewAfterOtherPromise));
+        let stands = self.promised == *term || earlier || flawed!(self.flaw, AckInSpiteOfPromise);
         !self.must_rejoin && stands && term.proposer == *from && !self.out_of_service
     }
 
@@ -223,6 +224,11 @@ impl Engine {
                 self.groups.probe_again(self.now);
             }
         }
+        self.tell_keeper();
+    }
+
+    /// The keeper counts with the deadline that it was told last.
+    pub(super) fn tell_keeper(&mut self) {
         if let Some(until) = self.services_until().filter(|_| self.lease_live()) {
             self.effects.push_back(Effect::Lease { until: Some(until) });
         }

@@ -91,8 +91,6 @@ impl Engine {
 
     /// Asks the arbiter outside for these servers.
     pub(super) fn ask_arbiter(&mut self, id: ActionId, members: Vec<ServerName>, term: Term) {
-        #[cfg(feature = "simulate")]
-        let term = self.flaw.arbiter_term(term);
         let now = self.now.instant;
         let heard = |name: &ServerName| {
             let peer = self.liveness.peer(name)?;
@@ -158,7 +156,8 @@ impl Engine {
     /// kept like support of our own, for this view and for every later one (A4). The highest term
     /// recorded is the least that is worth proposing.
     fn note_record(&mut self, answer: &ArbiterAnswer) {
-        if let Some(age) = answer.handover {
+        let handover = answer.handover.filter(|_| !flawed!(self.flaw, HandoverIgnored));
+        if let Some(age) = handover {
             let since = self.now.instant - age;
             let others = self.model.cluster.servers.iter().filter(|name| *name != self.me());
             for name in others.cloned().collect::<Vec<_>>() {

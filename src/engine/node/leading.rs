@@ -163,8 +163,7 @@ impl Engine {
             let report = leadership.lead.reports.get(name);
             let current = self.liveness.peer(name).and_then(|peer| peer.boot);
             let stamp = leadership.lead.stamps.get(name).copied();
-            let former = flawed!(self.flaw, StampOfFormerRun);
-            let stamp = stamp.filter(|stamp| Some(stamp.boot) == current || former);
+            let stamp = stamp.filter(|stamp| Some(stamp.boot) == current);
             let renew = Renew {
                 term: leadership.lead.term.clone(),
                 members: names.clone(),
@@ -197,17 +196,19 @@ impl Engine {
         let cluster = &self.model.cluster;
         let now = self.now.instant;
         let mut configured = cluster.servers.as_slice();
-        let mut arbiter = cluster.arbiter;
+        let arbiter = cluster.arbiter;
         if flawed!(self.flaw, LeaderNotBoundByAcks) {
             return Some(now);
         }
         if flawed!(self.flaw, HalfIsMajority) && configured.len().is_multiple_of(2) {
             configured = &configured[1..];
         }
-        if flawed!(self.flaw, AcksOfSomeSuffice) && configured.len() > 2 {
-            arbiter = Arbiter::Majority;
+        let basis = leadership.lead.authority(now, self.me(), configured, arbiter);
+        if flawed!(self.flaw, AcksOfSomeSuffice) {
+            let majority = Arbiter::Majority;
+            return basis.max(leadership.lead.authority(now, self.me(), configured, majority));
         }
-        leadership.lead.authority(now, self.me(), configured, arbiter)
+        basis
     }
 
     pub(super) fn extend_own_lease(&mut self) {

@@ -18,11 +18,10 @@ use crate::engine::time::Instant;
 impl Engine {
     /// Everything that a leader does after any input.
     pub(super) fn lead_on(&mut self) {
-        let grants = flawed!(self.flaw, ProposerGrants);
-        if !self.leading() || self.proposal.is_some() && !grants || self.must_rejoin {
+        if !self.leading() || self.proposal.is_some() || self.must_rejoin {
             return;
         }
-        if !grants && self.view.as_ref().is_none_or(|view| view.term != self.promised) {
+        if self.view.as_ref().is_none_or(|view| view.term != self.promised) {
             return;
         }
         self.synchronise_startup();
@@ -478,8 +477,7 @@ impl Engine {
                 let ended =
                     if action == OrderAction::Stop { reason } else { OrderReason::FailedOver };
                 facts.released = Some(Released { server: from.clone(), reason: ended });
-                let reported = flawed!(self.flaw, ReportedReleaseFrees);
-                let certain = all_free || reported || leadership.granted.contains(group);
+                let certain = all_free || leadership.granted.contains(group);
                 facts.holder = if certain { Holder::Free } else { Holder::Unknown };
             }
             GroupPhase::Failed { reason, message, wants } if starting => {

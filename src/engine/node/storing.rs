@@ -13,7 +13,7 @@ use crate::api::names::ServerName;
 use crate::engine::effect::{Change, Expected, Record, WriteError};
 use crate::engine::ids::{ActionId, Revision, Term};
 use crate::engine::message::{
-    Message, Promise, StoreAppend, StoreAppended, StoreFetch, StoreSnapshot,
+    Message, Nack, Promise, StoreAppend, StoreAppended, StoreFetch, StoreSnapshot,
 };
 use crate::engine::model::{ObjectKey, compile};
 use crate::engine::mutation::flawed;
@@ -240,11 +240,15 @@ impl Engine {
     }
 
     fn send_snapshot_if_behind(&mut self, name: &ServerName) {
-        let base = match &self.store.in_flight {
-            Some(flight) => flight.append.previous,
-            None => self.durable.revision,
+        let (base, latest) = match &self.store.in_flight {
+            Some(flight) => (flight.append.previous, flight.append.revision),
+            None => (self.durable.revision, self.durable.revision),
         };
-        let behind = self.store.members.get(name).is_some_and(|revision| *revision < base);
+        // One with a write of an earlier leader that nobody else has is behind, too, though its
+        // number is above what the batch under way follows on.
+        let limit = if flawed!(self.flaw, DivergedMemberNotFilled) { base } else { latest };
+        let behind = |revision: &Revision| *revision != base && *revision < limit;
+        let behind = self.store.members.get(name).is_some_and(behind);
         let now = self.now.instant;
         let interval = self.timing().interval;
         let recent =
@@ -305,6 +309,11 @@ impl Engine {
 
     pub(super) fn on_store_fetch(&mut self, from: &ServerName, fetch: &StoreFetch) {
         if fetch.term != self.promised {
+            if fetch.term < self.promised && !flawed!(self.flaw, StaleFetchUnanswered) {
+                // Its proposal has come to nothing, and it would wait for our store for ever.
+                let promised = self.promised.clone();
+                self.send(from, Message::Nack(Nack { term: fetch.term.clone(), promised }));
+            }
             return;
         }
         let snapshot = StoreSnapshot {
@@ -433,11 +442,17 @@ impl Engine {
         self.read_intents();
         // Objects are validated before they are written; a text that does not compile all the same
         // leaves the last spec in force.
+        let model_lease = self.timing().lease;
         match compile(&self.durable.objects) {
             Ok(mut model) => {
                 model.cluster.arbiter = self.arbiter_in_force(model.cluster.arbiter);
                 self.model = Arc::new(model);
+                let retimed = model_lease != self.timing().lease;
                 self.adopt_model();
+                // A changed time-out moves the end of the lease that is held already.
+                if retimed {
+                    self.tell_keeper();
+                }
             }
             Err(error) => {
                 self.event_about_cluster("SpecRefused", &[("error", &error.to_string())], &[]);
