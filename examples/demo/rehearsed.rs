@@ -17,9 +17,13 @@ use crate::plays::{SETTLED, Stage, TAKEOVER};
 const SHARE: u32 = 10;
 /// ... or so long, whichever is longer: a heartbeat interval, the time within which a fault may come
 /// at any moment, together with the rhythms of balancer and client.
-const GRANULARITY: Duration = Duration::from_millis(100);
+const GRANULARITY: Duration = Duration::from_millis(120);
 /// What balancer (a check each 20 ms) and client (a connection each 10 ms) add on average.
 const OBSERVERS: Duration = Duration::from_millis(20);
+/// Events that are told of a play that differs.
+const TOLD_MAX: usize = 60;
+/// systemd starts a keeper again after this time; here we do.
+const RESTART: Duration = Duration::from_millis(1100);
 /// How long a fault that interrupts nothing is watched.
 const WATCH: Duration = Duration::from_secs(4);
 
@@ -38,17 +42,19 @@ enum Fault {
     StandbyAgent,
 }
 
+/// Agents are killed first: a rehearsal begins with a cluster that has just started, and a keeper's
+/// farewell frees its server at once only where every member supported this very run of it last.
 const FAULTS: [Fault; 10] = [
-    Fault::Move,
-    Fault::Power,
     Fault::Agent,
+    Fault::StandbyAgent,
+    Fault::Move,
     Fault::Keeper,
     Fault::Application,
+    Fault::Power,
     Fault::CutOff,
     Fault::Freeze,
     Fault::PathOfHolder,
     Fault::StandbyPower,
-    Fault::StandbyAgent,
 ];
 
 /// What a rehearsal says.
@@ -77,7 +83,17 @@ pub async fn compare(stage: &mut Stage) -> Result<()> {
     for fault in FAULTS {
         home_again(stage, &home).await?;
         let expected = find(&rehearsed, stage, fault, &home)?;
+        let at = boot_time()?;
+        let before = stage.record().dual.len();
         let (server, outage) = real(stage, fault, &home, &expected).await?;
+        let dual = stage.record().dual.len() - before;
+        if dual > 0 {
+            println!("    {dual} rounds in which two servers answered");
+        }
+        // What thaws answers what came meanwhile before its keeper has looked at the clock.
+        if dual > usize::from(matches!(fault, Fault::Freeze)) {
+            wrong.push(format!("{}: two were active", expected.text));
+        }
         let apart = outage.abs_diff(expected.outage);
         let same = expected.server.as_deref() == Some(&server);
         let agrees = same && apart <= (outage / SHARE).max(GRANULARITY);
@@ -90,13 +106,20 @@ pub async fn compare(stage: &mut Stage) -> Result<()> {
             if agrees { "agree" } else { "DIFFER" }
         );
         if !agrees {
+            tell(stage, at).await?;
             wrong.push(expected.text);
         }
     }
-    let record = stage.record();
-    println!("two active: {} of {} rounds", record.dual.len(), record.rounds);
-    ensure!(record.dual.is_empty(), "two servers answered at once: {:?}", record.dual);
     ensure!(wrong.is_empty(), "rehearsed and real differ: {}", wrong.join("; "));
+    Ok(())
+}
+
+/// What the cluster said since then: where the two differ, it says why.
+async fn tell(stage: &Stage, since: Instant) -> Result<()> {
+    for event in stage.cluster().api().events(since).await?.iter().take(TOLD_MAX) {
+        let after = event.at.since(since).as_secs_f64();
+        println!("    {after:>8.3}  {}: {}", event.server, event.message);
+    }
     Ok(())
 }
 
@@ -176,7 +199,11 @@ async fn real(
     match fault {
         Fault::Power => cluster.cut_power(home)?,
         Fault::Agent => cluster.kill_agent(home)?,
-        Fault::Keeper => cluster.kill_keeper(home)?,
+        Fault::Keeper => {
+            cluster.kill_keeper(home)?;
+            tokio::time::sleep(RESTART).await;
+            cluster.start_keeper(home)?;
+        }
         Fault::Application => cluster.signal_application(home, Signal::SIGKILL)?,
         Fault::Move => {
             let group = cluster.manifest().group.clone();
@@ -192,8 +219,7 @@ async fn real(
     let cluster = stage.cluster_mut();
     match fault {
         Fault::Power | Fault::Agent => cluster.repair(home)?,
-        Fault::Keeper => cluster.start_keeper(home)?,
-        Fault::Application | Fault::Move => {}
+        Fault::Keeper | Fault::Application | Fault::Move => {}
         Fault::CutOff => cluster.set_ports(home, &networks, true)?,
         Fault::Freeze => cluster.freeze(home, false)?,
         Fault::PathOfHolder => cluster.set_ports(home, last, true)?,

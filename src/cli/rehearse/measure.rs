@@ -34,13 +34,13 @@ pub(super) fn read(file: &str, objects: &[Value]) -> Result<Measured, Failure> {
     if said.is_empty() { Ok(measured) } else { Err(Failure::Refused(said.join("\n"))) }
 }
 
-/// The longest start and stop of each resource that the events tell.
+/// The start and stop of each resource that the events tell: of several the one in the middle.
 pub(super) fn from_events(events: &[Value]) -> Measured {
     let mut events: Vec<&Value> = events.iter().collect();
     events.sort_by_key(|event| instant(event));
     // By resource, server and boot: an instant means something within one boot only.
     let mut began: BTreeMap<[&str; 3], (bool, u64)> = BTreeMap::new();
-    let mut longest: BTreeMap<(&str, bool), Duration> = BTreeMap::new();
+    let mut seen: BTreeMap<(&str, bool), Vec<Duration>> = BTreeMap::new();
     for event in events {
         let annotation = |name: &str| {
             event["metadata"]["annotations"][format!("stead.dev/{name}")]
@@ -66,15 +66,17 @@ pub(super) fn from_events(events: &[Value]) -> Measured {
         if let Some((start, since)) = began.remove(&key)
             && start == ended
         {
-            let took = longest.entry((resource, start)).or_default();
-            *took = (*took).max(Duration::from_nanos(at.saturating_sub(since)));
+            let took = Duration::from_nanos(at.saturating_sub(since));
+            seen.entry((resource, start)).or_default().push(took);
         }
     }
     let mut measured = Measured::default();
-    for ((resource, start), took) in longest {
+    for ((resource, start), mut all) in seen {
+        all.sort_unstable();
+        let Some(took) = all.get(all.len() / 2) else { continue };
         let of: &mut MeasuredResource = measured.resources.entry(resource.to_owned()).or_default();
         let field = if start { &mut of.start } else { &mut of.stop };
-        *field = Some(took.into());
+        *field = Some((*took).into());
     }
     measured
 }
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_start_and_stop_count_and_servers_are_not_mixed() {
+    fn the_middle_start_and_stop_count_and_servers_are_not_mixed() {
         let events = [
             event("ResourceStarting", "vm1", 1_000_000),
             event("ResourceStarting", "vm2", 2_000_000),

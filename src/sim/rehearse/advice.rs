@@ -128,6 +128,7 @@ fn against_length(group: &GroupOutcome) -> Option<String> {
         Phase::Stop(resource) if *long >= LONG_STOP => Some(resource.clone()),
         Phase::Detection
         | Phase::Arbitration
+        | Phase::Startup
         | Phase::TakeoverWait
         | Phase::Recovery
         | Phase::Stop(_)

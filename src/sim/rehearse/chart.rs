@@ -27,6 +27,8 @@ pub enum Phase {
     Detection,
     /// The servers agree on a view; the arbiter is asked.
     Arbitration,
+    /// A server that has just started waits for the others.
+    Startup,
     /// What the absent server may still hold.
     TakeoverWait,
     /// A monitor's or resource's own recovery decides.
@@ -46,6 +48,7 @@ impl fmt::Display for Phase {
         match self {
             Self::Detection => f.write_str("detection"),
             Self::Arbitration => f.write_str("view and arbitration"),
+            Self::Startup => f.write_str("start-up wait"),
             Self::TakeoverWait => f.write_str("takeover wait"),
             Self::Recovery => f.write_str("recovery"),
             Self::Stop(resource) => write!(f, "stop of {resource}"),
@@ -112,6 +115,8 @@ fn next(phase: &Phase, mark: &Mark<'_>) -> Option<Phase> {
         {
             Some(Phase::Recovery)
         }
+        "StartupWaiting" => Some(Phase::Startup),
+        "StartupComplete" if *phase == Phase::Startup => Some(Phase::Recovery),
         "ResourceStarting" => Some(Phase::Start(resource())),
         "ResourceStopping" => Some(Phase::Stop(resource())),
         "GroupFailed" | "GroupStopFailed" => Some(Phase::Recovery),

@@ -97,6 +97,7 @@ impl Moment {
             Self::Together => "together".into(),
             Self::During(Phase::Detection) => "detection".into(),
             Self::During(Phase::Arbitration) => "arbitration".into(),
+            Self::During(Phase::Startup) => "startup".into(),
             Self::During(Phase::TakeoverWait) => "wait".into(),
             Self::During(Phase::Recovery) => "recovery".into(),
             Self::During(Phase::Start(resource)) => format!("start-{resource}"),
@@ -461,7 +462,11 @@ fn is_a_moment(case: &Case, moment: &Moment) -> bool {
         }
         Moment::During(Phase::Down | Phase::Route) => false,
         Moment::During(
-            Phase::Detection | Phase::Arbitration | Phase::TakeoverWait | Phase::Recovery,
+            Phase::Detection
+            | Phase::Arbitration
+            | Phase::Startup
+            | Phase::TakeoverWait
+            | Phase::Recovery,
         )
         | Moment::Together
         | Moment::AfterRecovery => true,

@@ -232,6 +232,11 @@ impl<N: Node> World<N> {
         if machine.agent.as_ref().is_none_or(|agent| agent.boot != boot) {
             return Ok(());
         }
+        if machine.keeper.down && self.options.pace.is_some() {
+            // Ports and processes are the keeper's: a driver waits for it to answer again.
+            self.after(Duration::from_millis(10), Happening::Work { server, boot, id });
+            return Ok(());
+        }
         match machine.drivers.complete(id) {
             Some(outcome) => {
                 let name = &machine.name;
