@@ -287,11 +287,27 @@ impl Engine {
         refused && outbid()
     }
 
+    /// Whether the newest store is awaited from somebody, and a member has promised a higher term
+    /// since: it is deaf to this one, and would never give its store.
+    fn awaits_the_deaf(&self) -> bool {
+        self.proposal.as_ref().is_some_and(|proposal| {
+            let promised = |name: &ServerName| {
+                self.liveness.peer(name).and_then(|peer| peer.promised.as_ref())
+            };
+            let deaf = |name| promised(name).is_some_and(|promised| *promised > proposal.term);
+            proposal.fetching.is_some() && proposal.members.keys().any(deaf)
+        })
+    }
+
     /// An open proposal is finished or replaced by a higher one.
     fn drive_proposal(&mut self) {
         let live = self.live_members();
         let waits = |name: &ServerName| self.liveness.restarting(name);
         if self.proposal.as_ref().is_some_and(|proposal| proposal.members.keys().any(waits)) {
+            return;
+        }
+        if self.awaits_the_deaf() && self.could_be_held(&live) {
+            self.propose(live);
             return;
         }
         if self.refused_and_outbid() {
