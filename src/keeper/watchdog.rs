@@ -225,14 +225,13 @@ fn stop(device: &mut dyn Device, path: &Path) {
 }
 
 fn explain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => {
-            "there is no such device (`modprobe softdog` makes one in software)".to_owned()
-        }
-        io::ErrorKind::ResourceBusy => {
-            "another program has it; systemd does where RuntimeWatchdogSec is set".to_owned()
-        }
-        _ => error.to_string(),
+    let kind = error.kind();
+    if kind == io::ErrorKind::NotFound {
+        "there is no such device (`modprobe softdog` makes one in software)".to_owned()
+    } else if kind == io::ErrorKind::ResourceBusy {
+        "another program has it; systemd does where RuntimeWatchdogSec is set".to_owned()
+    } else {
+        error.to_string()
     }
 }
 
@@ -283,7 +282,8 @@ pub fn default_device() -> PathBuf {
     PathBuf::from("/dev/watchdog")
 }
 
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(test)]
+#[cfg(target_arch = "x86_64")]
 mod machine;
 #[cfg(test)]
 mod tests;

@@ -73,7 +73,7 @@ impl<'a> Report<'a> {
             }
         }
         let mut rows: Vec<&Row> = pairs.into_values().collect();
-        rows.sort_by(|one, other| other.badness().cmp(&one.badness()));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.badness()));
         rows
     }
 
@@ -189,7 +189,7 @@ impl<'a> Report<'a> {
         }
         let mut worst: Vec<&Row> =
             self.singles().into_iter().filter(|row| grade(row) != (false, false, false)).collect();
-        worst.sort_by(|one, other| other.badness().cmp(&one.badness()));
+        worst.sort_by_key(|row| std::cmp::Reverse(row.badness()));
         if !worst.is_empty() {
             lines.push("worst single faults:".to_owned());
         }

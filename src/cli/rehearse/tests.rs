@@ -10,10 +10,9 @@ const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/quickst
 
 fn arguments(words: &[&str]) -> Arguments {
     let line = ["stead", "rehearse"].iter().chain(words).map(std::ffi::OsString::from);
-    match crate::cli::parse(line).unwrap().command {
-        crate::cli::Command::Rehearse(arguments) => arguments,
-        other => panic!("{other:?}"),
-    }
+    let command = crate::cli::parse(line).unwrap().command;
+    let crate::cli::Command::Rehearse(arguments) = command else { panic!("{command:?}") };
+    arguments
 }
 
 fn try_run(words: &[&str]) -> Result<(), Failure> {
