@@ -1,4 +1,6 @@
 //! Seeded schedules of whole clusters, and scenarios, on the simulator.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a puppet answers what its test is about")]
 
 mod fencing;
 mod partition_table;
