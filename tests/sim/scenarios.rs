@@ -81,6 +81,25 @@ fn a_server_that_is_freed_by_time_is_not_said_to_be_freed_by_its_keeper() {
     assert!(last_freed(&world).contains("its time is over"), "{}", last_freed(&world));
 }
 
+#[test]
+fn a_keepers_word_frees_a_server_that_was_lost_before_and_came_back() {
+    let mut world = quiet(3);
+    break_it(&mut world, Fault::Crash(0));
+    taken_over(&mut world, "node2", seconds(5));
+    run(&mut world, seconds(10));
+    mend(&mut world, Fault::Crash(0));
+    assert!(run_until(&mut world, LONG, |world| world.members().len() == 3));
+    ask(&mut world, OperationType::ReturnServer, None, Some("node1"));
+    run(&mut world, seconds(1));
+    ask(&mut world, OperationType::MoveGroup, Some("g1"), Some("node1"));
+    taken_over(&mut world, "node1", seconds(5));
+    run(&mut world, seconds(5));
+    // node3 last supported an earlier run of node1, which led: long ago, so it keeps nothing alive.
+    break_it(&mut world, Fault::AgentKill(0));
+    let took = taken_over(&mut world, "node2", seconds(5));
+    assert!(took <= Duration::from_millis(700), "{took:?} {}", last_freed(&world));
+}
+
 fn last_freed(world: &Cluster) -> String {
     let trace = world.trace().to_string();
     trace.lines().rfind(|line| line.contains("ServerFree")).unwrap_or_default().to_owned()

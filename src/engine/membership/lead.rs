@@ -57,6 +57,7 @@ pub struct Absent {
     /// The last support that any member gave it.
     pub since: Instant,
     /// The runs of its agent that got support, by member; `None` where one of them can't name it.
+    /// Without support so old that nothing lives on it.
     pub supported: Option<BTreeSet<BootId>>,
     /// The run that its keeper said has ended.
     pub ended: Option<BootId>,

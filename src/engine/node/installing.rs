@@ -13,7 +13,7 @@ use crate::engine::input::{ArbiterAnswer, Verdict};
 use crate::engine::membership::lead::{Absent, Lead, Stamp};
 use crate::engine::membership::proposal::{ArbiterStep, Proposal};
 use crate::engine::membership::view::View;
-use crate::engine::message::{GroupPhase, Held, Message, Promise, SelfFence, StoreFetch};
+use crate::engine::message::{GroupPhase, Held, Message, Promise, SelfFence, StoreFetch, Support};
 use crate::engine::model::Arbiter;
 use crate::engine::mutation::flawed;
 use crate::engine::placement::{GroupFacts, Holder};
@@ -304,8 +304,21 @@ impl Engine {
         let now = self.now.instant;
         let handover = handover.filter(|_| !flawed!(self.flaw, HandoverIgnored));
         let time_frees = self.time_frees();
-        let outside = self.model.cluster.servers.iter().filter(|name| !members.contains(*name));
+        let servers = &self.model.cluster.servers;
+        let outside = || servers.iter().filter(|name| !members.contains(*name));
+        let wait = self.longest_wait(outside(), promises);
+        let long_ago = |at: Instant, support: &Support| {
+            wait.is_some_and(|wait| now.since(at - support.age) >= wait)
+        };
         let absent = |name: &ServerName| {
+            // What nobody gave anything for so long lives no more, whatever run it was; but what
+            // another absent server got it may have passed on.
+            let alone = outside().filter(|other| *other != name).all(|other| {
+                let gave = |(at, promise): &(Instant, Promise)| {
+                    promise.gave.get(other).is_some_and(|support| long_ago(*at, support))
+                };
+                promises.values().all(gave)
+            });
             let mut since = handover.map_or(Instant::default(), |age| now - age);
             let mut supported: Option<BTreeSet<BootId>> = Some(BTreeSet::new());
             let mut ended = None;
@@ -317,10 +330,12 @@ impl Engine {
                 match promise.gave.get(name) {
                     Some(support) => {
                         since = since.max(*at - support.age);
-                        supported = supported.zip(support.boot).map(|(mut boots, boot)| {
-                            boots.insert(boot);
-                            boots
-                        });
+                        if !(alone && long_ago(*at, support)) {
+                            supported = supported.zip(support.boot).map(|(mut boots, boot)| {
+                                boots.insert(boot);
+                                boots
+                            });
+                        }
                     }
                     // It says nothing about this server: it may have supported it just now.
                     None => {
@@ -338,13 +353,33 @@ impl Engine {
             }
             Absent { since, supported, ended, self_fence, fenced: false, time_frees }
         };
-        let servers = outside.map(|name| (name.clone(), absent(name)));
+        let servers = outside().map(|name| (name.clone(), absent(name)));
         #[cfg(feature = "simulate")]
         let servers = servers.filter_map(|(name, absent)| {
             let timing = self.timing();
             Some((name, self.flaw.absent(absent, &timing)?))
         });
         servers.collect()
+    }
+
+    /// How long any of these servers may live on its last support, if time ends that at all.
+    fn longest_wait<'a>(
+        &self,
+        outside: impl Iterator<Item = &'a ServerName>,
+        promises: &BTreeMap<ServerName, (Instant, Promise)>,
+    ) -> Option<Duration> {
+        let timing = self.timing();
+        let known = outside.flat_map(|name| {
+            promises.values().map(move |(_, promise)| {
+                promise.self_fence_of.get(name).copied().unwrap_or(SelfFence::None)
+            })
+        });
+        match known.max().unwrap_or(SelfFence::Within(Duration::ZERO)) {
+            SelfFence::Within(longest) => {
+                Some(timing.takeover_wait(longest.max(timing.self_fence)))
+            }
+            SelfFence::None => None,
+        }
     }
 
     /// A holder that we share no member with wrote what nobody here has.
