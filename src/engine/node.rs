@@ -237,8 +237,13 @@ impl Engine {
 
     /// Takes one input.
     pub fn handle(&mut self, now: Now, input: Input) {
+        let slept = now.instant.since(self.now.instant);
         self.now = Now { instant: now.instant.max(self.now.instant), wall: now.wall };
         self.expire_lease();
+        // It ticks each interval: whoever did not for so long was frozen, or had no processor.
+        if slept > self.timing().interval * 3 {
+            self.liveness.overslept(slept);
+        }
         match input {
             Input::Timer => {}
             Input::Received { path, envelope } => self.on_received(path.as_ref(), *envelope),

@@ -227,6 +227,14 @@ impl Liveness {
         }
     }
 
+    /// This server itself stood still for so long: that it heard nobody meanwhile is no sign that
+    /// they are silent. Taken for one, a server that wakes up would act as if it were alone.
+    pub fn overslept(&mut self, slept: Duration) {
+        for path in self.peers.values_mut().flat_map(|peer| peer.paths.values_mut()) {
+            path.heard = path.heard.map(|heard| heard + slept);
+        }
+    }
+
     /// Time passed.
     pub fn expire(&mut self, now: Now) -> Vec<Change> {
         let mut changes = Vec::new();
