@@ -11,6 +11,8 @@ use serde_json::Value;
 pub fn program() -> PathBuf {
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--bin", "stead", "--example", "demo", "--example", "web"])
+        // As this test was built: the program lies where others of this run look for it.
+        .args(if cfg!(feature = "lease") { &["--features", "lease,etcd"][..] } else { &[] })
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status();
     assert!(built.unwrap().success());
