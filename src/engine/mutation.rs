@@ -2,7 +2,7 @@
 //!
 //! They exist in the simulator's own build only (`--features simulate`), where a table of hunts
 //! proves that each is found (`tests/sim/mutations.rs`). Elsewhere a [`Flaw`] has no content and
-//! [`flawed`] is `false` before the compiler sees it.
+//! `flawed!` is `false` before the compiler sees it.
 
 /// What is broken on purpose in an engine: in any build but the simulator's, nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
