@@ -143,7 +143,10 @@ impl Liveness {
         if peer.boot != Some(boot)
             && let Some(past) = peer.boot.replace(boot)
         {
-            peer.restarted = peer.alive.then_some(now.instant);
+            // Replaced once more before it was heard: still no loss, and no more time for it.
+            if peer.alive {
+                peer.restarted = Some(now.instant);
+            }
             peer.restart(past);
             changes.push(Change::Restarted(from.clone()));
         }
