@@ -4,45 +4,14 @@
 use std::time::Duration;
 
 use stead::api::kinds::{FencingFailure, FencingTakeover, OperationType};
-use stead::engine::Engine;
-use stead::sim::{ArbiterKind, Detail, Fault, FencePlan, Options, World, both_ways};
+use stead::sim::{ArbiterKind, Detail, Fault, FencePlan, Options, both_ways};
 
-type Cluster = World<Engine>;
+use super::cluster::{Cluster, LONG, break_it, online, run, run_until, seconds};
 
-const LONG: Duration = Duration::from_secs(60);
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-fn online(servers: usize, arbiter: ArbiterKind, fencing: Option<FencePlan>) -> Cluster {
-    let options = Options { fencing, ..Options::quiet(servers, arbiter) };
-    let mut world = Cluster::new(options, Detail::Lines);
-    let settled = run_until(&mut world, LONG, |world| world.settled());
-    assert!(settled, "never online\n{}", world.trace());
+fn cluster(servers: usize, arbiter: ArbiterKind, fencing: Option<FencePlan>) -> Cluster {
+    let world = online(Options { fencing, ..Options::quiet(servers, arbiter) });
     assert_eq!(world.active_on("g1"), ["node1"]);
     world
-}
-
-fn run_until(
-    world: &mut Cluster,
-    limit: Duration,
-    holds: impl FnMut(&mut Cluster) -> bool,
-) -> bool {
-    match world.run_until(limit, holds) {
-        Ok(held) => held,
-        Err(violation) => panic!("{}\n{violation}", world.trace()),
-    }
-}
-
-fn run(world: &mut Cluster, duration: Duration) {
-    if let Err(violation) = world.run_for(duration) {
-        panic!("{}\n{violation}", world.trace());
-    }
-}
-
-fn break_it(world: &mut Cluster, fault: Fault) {
-    world.break_it(&fault).unwrap_or_else(|violation| panic!("{violation}"));
 }
 
 fn taken_over(world: &mut Cluster, limit: Duration) {
@@ -77,7 +46,7 @@ const ARBITERS: [(usize, ArbiterKind); 4] = [
 #[test]
 fn a_lost_server_is_fenced_and_then_taken_over_from() {
     for (servers, arbiter) in ARBITERS {
-        let mut world = online(servers, arbiter, reliable(FencingTakeover::Fenced));
+        let mut world = cluster(servers, arbiter, reliable(FencingTakeover::Fenced));
         break_it(&mut world, Fault::Crash(0));
         taken_over(&mut world, seconds(30));
         assert!(said(&world, "ServerFenced"), "{arbiter:?}\n{}", world.trace());
@@ -88,7 +57,7 @@ fn a_lost_server_is_fenced_and_then_taken_over_from() {
 #[test]
 fn a_paused_machine_whose_clock_stood_still_is_covered_by_a_confirmation() {
     for (servers, arbiter) in ARBITERS {
-        let mut world = online(servers, arbiter, reliable(FencingTakeover::Fenced));
+        let mut world = cluster(servers, arbiter, reliable(FencingTakeover::Fenced));
         break_it(&mut world, Fault::Pause(0));
         taken_over(&mut world, seconds(30));
         // What thaws now is a machine that boots.
@@ -103,7 +72,7 @@ fn a_paused_machine_whose_clock_stood_still_is_covered_by_a_confirmation() {
 fn what_is_never_confirmed_is_never_taken_over() {
     // The holder of a lease goes on by it.
     for (servers, arbiter) in ARBITERS.into_iter().filter(|(_, a)| *a != ArbiterKind::Lease) {
-        let mut world = online(servers, arbiter, never(FencingFailure::Block));
+        let mut world = cluster(servers, arbiter, never(FencingFailure::Block));
         // It lives, cut off; its services end with its lease or go on: nobody else starts them.
         let others: Vec<usize> = (1..servers).collect();
         break_it(&mut world, Fault::Cut(both_ways(&[0], &others, 2)));
@@ -116,7 +85,7 @@ fn what_is_never_confirmed_is_never_taken_over() {
 #[test]
 fn an_accepted_failure_is_taken_over_loudly_and_not_before_its_time() {
     for (servers, arbiter) in [(3, ArbiterKind::Majority), (2, ArbiterKind::Lease)] {
-        let mut world = online(servers, arbiter, never(FencingFailure::Continue));
+        let mut world = cluster(servers, arbiter, never(FencingFailure::Continue));
         break_it(&mut world, Fault::Crash(0));
         taken_over(&mut world, seconds(120));
         assert!(said(&world, "FencingOverridden"), "{arbiter:?}\n{}", world.trace());
@@ -127,7 +96,7 @@ fn an_accepted_failure_is_taken_over_loudly_and_not_before_its_time() {
 fn a_server_that_ended_in_good_order_is_not_fenced() {
     // A lease that changes hands is support that no keeper's word covers.
     for (servers, arbiter) in ARBITERS.into_iter().filter(|(_, a)| *a != ArbiterKind::Lease) {
-        let mut world = online(servers, arbiter, reliable(FencingTakeover::Fenced));
+        let mut world = cluster(servers, arbiter, reliable(FencingTakeover::Fenced));
         // Its keeper says that all has ended.
         break_it(&mut world, Fault::AgentKill(0));
         taken_over(&mut world, seconds(10));
@@ -153,7 +122,7 @@ fn two_that_lost_each_other_do_not_end_each_other_again_and_again() {
 
 #[test]
 fn a_person_fences_a_server_that_is_a_member() {
-    let mut world = online(3, ArbiterKind::Majority, reliable(FencingTakeover::Fenced));
+    let mut world = cluster(3, ArbiterKind::Majority, reliable(FencingTakeover::Fenced));
     ask(&mut world, OperationType::FenceServer, "node3");
     assert!(run_until(&mut world, seconds(20), |world| said(world, "OperationSucceeded")));
     assert!(said(&world, "node3 loses power"), "{}", world.trace());
@@ -162,7 +131,7 @@ fn a_person_fences_a_server_that_is_a_member() {
 
 #[test]
 fn a_person_certifies_what_no_method_can_confirm() {
-    let mut world = online(2, ArbiterKind::Reachable, never(FencingFailure::Block));
+    let mut world = cluster(2, ArbiterKind::Reachable, never(FencingFailure::Block));
     break_it(&mut world, Fault::Crash(0));
     assert!(run_until(&mut world, LONG, |world| said(world, "TakeoverBlocked")));
     assert!(world.active_on("g1").is_empty());
@@ -173,7 +142,7 @@ fn a_person_certifies_what_no_method_can_confirm() {
 
 #[test]
 fn nobody_certifies_that_a_server_is_down_that_is_heard() {
-    let mut world = online(2, ArbiterKind::Reachable, reliable(FencingTakeover::Fenced));
+    let mut world = cluster(2, ArbiterKind::Reachable, reliable(FencingTakeover::Fenced));
     ask(&mut world, OperationType::ConfirmServerDown, "node2");
     assert!(run_until(&mut world, seconds(10), |world| said(world, "OperationFailed")));
     assert_eq!(world.active_on("g1"), ["node1"]);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "a puppet answers what its test is about")]
 
+mod cluster;
 mod fencing;
 mod partition_table;
 mod puppets;

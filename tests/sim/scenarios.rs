@@ -3,51 +3,12 @@
 use std::time::Duration;
 
 use stead::api::kinds::OperationType;
-use stead::engine::Engine;
-use stead::sim::{ArbiterKind, Detail, Fault, Options, Profile, World, both_ways};
+use stead::sim::{ArbiterKind, Detail, Fault, Options, Profile, both_ways};
 
-type Cluster = World<Engine>;
-
-const LONG: Duration = Duration::from_secs(60);
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-fn online(options: Options) -> Cluster {
-    let mut world = Cluster::new(options, Detail::Lines);
-    let settled = run_until(&mut world, LONG, |world| world.settled());
-    assert!(settled, "never online\n{}", world.trace());
-    world
-}
+use super::cluster::{Cluster, LONG, break_it, mend, online, run, run_until, seconds};
 
 fn quiet(servers: usize) -> Cluster {
     online(Options::quiet(servers, ArbiterKind::Majority))
-}
-
-fn run_until(
-    world: &mut Cluster,
-    limit: Duration,
-    holds: impl FnMut(&mut Cluster) -> bool,
-) -> bool {
-    match world.run_until(limit, holds) {
-        Ok(held) => held,
-        Err(violation) => panic!("{}\n{violation}", world.trace()),
-    }
-}
-
-fn run(world: &mut Cluster, duration: Duration) {
-    if let Err(violation) = world.run_for(duration) {
-        panic!("{}\n{violation}", world.trace());
-    }
-}
-
-fn break_it(world: &mut Cluster, fault: Fault) {
-    world.break_it(&fault).unwrap_or_else(|violation| panic!("{violation}"));
-}
-
-fn mend(world: &mut Cluster, fault: Fault) {
-    world.mend(&fault).unwrap_or_else(|violation| panic!("{violation}"));
 }
 
 fn taken_over(world: &mut Cluster, server: &str, limit: Duration) -> Duration {

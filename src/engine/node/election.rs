@@ -68,11 +68,7 @@ impl Engine {
         let members = self.live_members();
         if let Some(leadership) = &self.leadership {
             let present = &leadership.lead.members;
-            // Its new run is about to be heard: a view without it would take it for failed.
-            let awaited =
-                |name: &ServerName| !members.contains_key(name) && self.liveness.restarting(name);
-            let settled = !present.keys().any(awaited);
-            if self.lease_live() && settled && self.view_is_outdated(present, &members) {
+            if self.lease_live() && self.view_is_outdated(present, &members) {
                 self.propose(members);
             }
             return;
@@ -123,11 +119,11 @@ impl Engine {
         present: &BTreeMap<ServerName, BootId>,
         members: &BTreeMap<ServerName, BootId>,
     ) -> bool {
-        let settled = |of: &BTreeMap<ServerName, BootId>| -> BTreeMap<ServerName, BootId> {
-            let stays = |name: &&ServerName| !self.liveness.restarting(name);
-            of.iter().filter(|(name, _)| stays(name)).map(|(n, b)| (n.clone(), *b)).collect()
-        };
-        if settled(present) != settled(members) {
+        // Its new run is about to be heard: a view without it would take it for failed.
+        if present.keys().any(|name| self.liveness.restarting(name)) {
+            return false;
+        }
+        if present != members {
             return self.could_be_held(members);
         }
         // A member that promised a term which was never installed is deaf to this view: only a
