@@ -29,9 +29,8 @@ pub fn start(
     fs::write(&path, configuration(backends, front, application, probe))
         .with_context(|| format!("failed to write {}", path.display()))?;
     let path = path.to_string_lossy();
-    on.run(&["haproxy", "-c", "-q", "-f", &path]).context(
-        "HAProxy does not accept its configuration (is it installed? scripts/setup-demo.sh)",
-    )?;
+    on.run(&["haproxy", "-c", "-q", "-f", &path])
+        .context("HAProxy does not accept its configuration (is it installed? scripts/setup.sh)")?;
     on.start_service("haproxy", &["haproxy", "-db", "-f", &path])
 }
 

@@ -226,6 +226,22 @@ fn certificates(what: &'static str, pem: &str) -> Result<Vec<CertificateDer<'sta
     Ok(found)
 }
 
+/// Why a certificate, PEM, is not valid now, in words; none where it is.
+#[must_use]
+pub fn out_of_date(certificate: &str, now: WallTime) -> Option<String> {
+    let der = CertificateDer::from_pem_slice(certificate.as_bytes()).ok()?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(&der).ok()?;
+    let (first, last) = (parsed.validity().not_before, parsed.validity().not_after);
+    let seconds = now.0.div_euclid(1000);
+    if seconds > last.timestamp() {
+        Some(format!("it expired on {last}"))
+    } else if seconds < first.timestamp() {
+        Some(format!("it is valid from {first} on"))
+    } else {
+        None
+    }
+}
+
 /// Who a verified certificate is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {

@@ -18,7 +18,7 @@ use super::inbox::{Inbox, Told, inbox};
 use super::init::read_bootstrap;
 use super::keeper_client::{KeeperClient, KeeperError, KeeperEvent};
 use super::lock::{AgentLock, LockError};
-use super::pki::{Certificate, PkiError, Tls};
+use super::pki::{Certificate, PkiError, Tls, out_of_date};
 use super::process::sys::{give_back_memory, limit_heaps, run_in_real_time};
 use super::publish::EngineWriter;
 use super::shell::{SETTINGS_KEY, Shell, ShellError};
@@ -26,6 +26,7 @@ use super::state::writer::StateWriter;
 use super::state::{Loaded, StateError, StateFile};
 use super::telemetry::Counters;
 use super::transport::keys::{KeyError, random};
+use super::transport::outgoing::Bundles;
 use super::transport::sessions::Sessions;
 use super::transport::sockets::{BindError, Sockets};
 use super::transport::stream::{Deliver, Streams};
@@ -310,6 +311,7 @@ fn prepare(
         power: config.power,
         sessions,
         sockets,
+        outgoing: Bundles::default(),
         streams,
         writer,
         work,
@@ -369,7 +371,15 @@ fn read_tls(layout: &Layout, config: &AgentConfig) -> Result<Tls, AgentError> {
         certificate: read(&config.trust.certificate)?,
         private_key: read(&config.trust.private_key)?,
     };
-    Ok(Tls::new(&read(&config.trust.authority)?, &own)?)
+    let tls = Tls::new(&read(&config.trust.authority)?, &own)?;
+    if let Some(reason) = out_of_date(&own.certificate, clock::now()?.wall) {
+        tracing::warn!(
+            reason,
+            "this server's certificate is not valid by its wall clock: clients of the API refuse \
+             it; heartbeats and takeover go on without regard to dates"
+        );
+    }
+    Ok(tls)
 }
 
 fn listen(runtime: &Runtime, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, AgentError> {

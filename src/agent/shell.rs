@@ -23,6 +23,7 @@ use super::state::writer::StateWriter;
 use super::telemetry::Counters;
 use super::transport::frame::{self, Frame, KeptEvent};
 use super::transport::keys::KeyError;
+use super::transport::outgoing::Bundles;
 use super::transport::sessions::Sessions;
 use super::transport::sockets::Sockets;
 use super::transport::stream::Streams;
@@ -83,6 +84,8 @@ pub struct Shell {
     pub sessions: Sessions,
     /// Carry datagrams.
     pub sockets: Sockets,
+    /// What is about to be sent on them.
+    pub outgoing: Bundles,
     /// Carry what is too large for them.
     pub streams: Streams,
     /// Writes the state.
@@ -291,6 +294,7 @@ impl Shell {
         while let Some(effect) = self.engine.poll_effect() {
             self.execute(running, now, effect)?;
         }
+        self.flush();
         if running.known != Some(self.engine.durable().revision) {
             running.changed = true;
             self.adopt_cluster(running)?;

@@ -161,7 +161,9 @@ fn takes_servers_out(cluster: &Cluster, holder: &str) {
     cluster.says(&format!("server detach {holder}"), 0, &[holder]);
     let elsewhere = cluster.online_where("web", |server| server != holder);
     cluster.says(&format!("group move web --to {holder}"), 4, &["detached"]);
-    cluster.says("why web", 0, &[&format!("It is not on {holder} because")]);
+    let because = [&*format!("It is not on {holder} because"), "still holds web", "Detached"];
+    let why = cluster.says("why web", 0, &because);
+    assert!(!why.out.contains("Restarted"), "what was before the detachment is no cause of it");
     cluster.says(&format!("server return {holder}"), 0, &[holder]);
     assert_eq!(cluster.online("web"), elsewhere);
     cluster.says("events", 0, &["ServerReturned"]);

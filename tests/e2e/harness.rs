@@ -46,10 +46,40 @@ pub struct Server {
 /// A process that is killed when it is dropped.
 pub struct Process(Child);
 
+/// A wall clock of one's own, for programs that are started with it.
+pub struct Clock {
+    library: PathBuf,
+    seconds: PathBuf,
+}
+
+impl Clock {
+    /// One that is so many seconds ahead; its files are in this folder.
+    pub fn ahead(folder: &Path, seconds: i64) -> Self {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/demo/faults/clock.c");
+        let clock = Self { library: folder.join("clock.so"), seconds: folder.join("seconds") };
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-o"]).arg(&clock.library).arg(source);
+        assert!(compiler.status().unwrap().success());
+        fs::write(&clock.seconds, seconds.to_string()).unwrap();
+        clock
+    }
+
+    fn wind(&self, command: &mut Command) {
+        command.env("LD_PRELOAD", &self.library).env("CLOCK_STEP", &self.seconds);
+    }
+}
+
 impl Process {
     fn start(root: &Path, subcommand: &str) -> Self {
+        Self::start_at(root, subcommand, None)
+    }
+
+    fn start_at(root: &Path, subcommand: &str, clock: Option<&Clock>) -> Self {
         let mut command = Command::new(STEAD);
         command.arg(subcommand).arg("--root").arg(root);
+        if let Some(clock) = clock {
+            clock.wind(&mut command);
+        }
         Self::run(root, subcommand, command)
     }
 
@@ -104,17 +134,21 @@ pub fn manifest(more: &str) -> String {
 impl Cluster {
     /// Makes the folders of three servers; starts nothing.
     pub fn new(more: &str) -> Self {
+        Self::new_at(more, None)
+    }
+
+    /// The same, by another clock.
+    pub fn new_at(more: &str, clock: Option<&Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("manifest.yaml");
         fs::write(&file, manifest(more)).unwrap();
         let out = folder.path().join("servers");
-        let made = Command::new(STEAD)
-            .args(["init", "--power", "None", "--filename"])
-            .arg(&file)
-            .arg("--out")
-            .arg(&out)
-            .output()
-            .unwrap();
+        let mut init = Command::new(STEAD);
+        init.args(["init", "--power", "None", "--filename"]).arg(&file).arg("--out").arg(&out);
+        if let Some(clock) = clock {
+            clock.wind(&mut init);
+        }
+        let made = init.output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let servers = (1..=3)
             .map(|number| {
@@ -130,6 +164,15 @@ impl Cluster {
         let mut cluster = Self::new(more);
         cluster.servers.iter_mut().for_each(Server::start);
         cluster
+    }
+
+    /// Makes keys and certificates anew, with everything else that `stead init` makes.
+    pub fn init_again(&self) {
+        let folder = self.kubeconfig.parent().unwrap();
+        let manifest = folder.parent().unwrap().join("manifest.yaml");
+        let mut init = Command::new(STEAD);
+        init.args(["init", "--force", "--power", "None", "--filename"]).arg(manifest);
+        assert!(init.arg("--out").arg(folder).output().unwrap().status.success());
     }
 
     /// Runs a subcommand as the admin.
@@ -223,10 +266,27 @@ impl Drop for Cluster {
 impl Server {
     /// Starts keeper and agent, as far as they do not run.
     pub fn start(&mut self) {
+        self.start_at(None);
+    }
+
+    /// The same, by another clock.
+    pub fn start_at(&mut self, clock: Option<&Clock>) {
         let root = &self.root;
         // The agent first: it waits for its keeper.
-        self.agent.get_or_insert_with(|| Process::start(root, "agent"));
-        self.keeper.get_or_insert_with(|| Process::start(root, "keeper"));
+        self.agent.get_or_insert_with(|| Process::start_at(root, "agent", clock));
+        self.keeper.get_or_insert_with(|| Process::start_at(root, "keeper", clock));
+    }
+
+    /// One of its keys and certificates.
+    pub fn trust(&self, name: &str) -> PathBuf {
+        self.root.join("etc/stead/pki").join(name)
+    }
+
+    /// Has keys or certificates of another server instead of its own.
+    pub fn take_trust(&self, other: &Self, names: &[&str]) {
+        for name in names {
+            fs::copy(other.trust(name), self.trust(name)).unwrap();
+        }
     }
 
     /// Starts keeper and agent in a process namespace of their own, which lives as long as its

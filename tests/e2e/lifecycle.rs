@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::harness::{Cluster, until};
 
 /// A group of one service, which writes down each of its starts.
-fn group(journal: &Path) -> String {
+pub fn group(journal: &Path) -> String {
     let journal = journal.display();
     format!(
         "---\n\
@@ -29,12 +29,12 @@ fn group(journal: &Path) -> String {
 }
 
 /// The processes that the service was, as it wrote them down.
-fn starts(journal: &Path) -> Vec<u32> {
+pub fn starts(journal: &Path) -> Vec<u32> {
     let text = fs::read_to_string(journal).unwrap_or_default();
     text.lines().map(|line| line.parse().unwrap()).collect()
 }
 
-fn lives(process: u32) -> bool {
+pub fn lives(process: u32) -> bool {
     let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) else { return false };
     // One that has ended, and that nobody has asked about, still has a number.
     !status.lines().any(|line| line.starts_with("State:") && line.contains('Z'))

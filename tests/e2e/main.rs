@@ -9,3 +9,4 @@ mod fencing;
 mod harness;
 mod lifecycle;
 mod refusals;
+mod trust;

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{TcpListener, UdpSocket};
 
 use nix::sys::signal::Signal;
+use redb::{Database, TableDefinition};
 
 use crate::harness::{Cluster, Server, until};
 
@@ -40,6 +41,30 @@ fn a_damaged_state_file_is_refused_and_kept() {
     assert!(!output.status.success());
     assert!(text.contains("state.redb") && text.contains("damaged"), "{text}");
     assert_eq!(fs::read(&state).unwrap(), b"not a state file");
+}
+
+#[test]
+fn a_state_file_of_a_newer_release_is_refused_with_the_way_out_and_kept() {
+    let mut cluster = Cluster::start("");
+    cluster.until("cluster", "test", |cluster| cluster["status"]["servers"] == "3/3");
+    cluster.servers[2].stop();
+    let server = &cluster.servers[2];
+    let state = server.root.join("var/lib/stead/state.redb");
+    let numbers: TableDefinition<&str, u64> = TableDefinition::new("numbers");
+    let file = Database::open(&state).unwrap();
+    let change = file.begin_write().unwrap();
+    change.open_table(numbers).unwrap().insert("format", 99).unwrap();
+    change.commit().unwrap();
+    drop(file);
+    let before = fs::read(&state).unwrap();
+    let output = server.second_agent();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    for words in ["state.redb", "format 99", "left as it is", "Install the release"] {
+        assert!(text.contains(words), "no `{words}` in {text}");
+    }
+    assert_eq!(fs::read(&state).unwrap(), before);
+    cluster.until("cluster", "test", |cluster| cluster["status"]["servers"] == "2/3");
 }
 
 #[test]

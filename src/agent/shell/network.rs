@@ -10,8 +10,9 @@ use bytes::Bytes;
 use super::{Running, Shell, ShellError};
 use crate::agent::clock;
 use crate::agent::telemetry::Counters;
-use crate::agent::transport::datagram::Refusal;
+use crate::agent::transport::datagram::{FRAMES_MAX, Refusal};
 use crate::agent::transport::frame::{self, Frame};
+use crate::agent::transport::outgoing::Outgoing;
 use crate::agent::transport::sessions::Opened;
 use crate::agent::transport::sockets::BUFFER_LENGTH;
 use crate::api::names::{PathName, ServerName};
@@ -51,18 +52,29 @@ impl Shell {
                 return;
             }
         };
-        let Some(endpoint) = self.peers.borrow().get(to).cloned() else { return };
-        let names: Vec<PathName> = match path {
-            Some(path) => vec![path.clone()],
-            None => self.sockets.iter().map(|(path, _)| path.clone()).collect(),
-        };
-        for path in names {
-            let Some(address) = endpoint.heartbeat(&path) else { continue };
-            let Some(packet) = self.sessions.seal(to, &bytes) else {
-                self.stream(to, bytes.into());
-                return;
-            };
-            let sent = self.sockets.send(&path, address, &packet).is_ok();
+        if bytes.len() > FRAMES_MAX {
+            self.stream(to, bytes.into());
+            return;
+        }
+        match path {
+            Some(path) => self.outgoing.add(to, path, &bytes),
+            None => {
+                for (path, _) in self.sockets.iter() {
+                    self.outgoing.add(to, path, &bytes);
+                }
+            }
+        }
+    }
+
+    /// Sends what one input had the engine say.
+    pub(super) fn flush(&mut self) {
+        for Outgoing { to, path, frames } in self.outgoing.take() {
+            let address = self.peers.borrow().get(&to).and_then(|peer| peer.heartbeat(&path));
+            let Some(address) = address else { continue };
+            let sent = self
+                .sessions
+                .seal(&to, &frames)
+                .is_some_and(|packet| self.sockets.send(&path, address, &packet).is_ok());
             let counters = &self.counters;
             Counters::count(if sent { &counters.sent } else { &counters.send_failed });
         }
@@ -91,9 +103,11 @@ impl Shell {
         for (path, from, mut packet) in packets {
             let now = clock::boot_time()?;
             match self.sessions.open(now, &mut packet) {
-                Ok(Opened::Frame { from, stream: _, frame }) => {
+                Ok(Opened::Frames { from, stream: _, frames }) => {
                     Counters::count(&self.counters.received);
-                    self.on_frame(running, Some(path), from, frame)?;
+                    for frame in frames {
+                        self.on_frame(running, Some(path.clone()), from.clone(), frame)?;
+                    }
                 }
                 Ok(Opened::Hello { from: peer, reply, proved }) => {
                     if proved {

@@ -1,8 +1,8 @@
-//! One datagram: a clear header, authenticated with the rest, and a sealed frame.
+//! One datagram: a clear header, authenticated with the rest, and sealed frames.
 //!
 //! ```text
 //! magic 4 | version 1 | key id 1 | stream 1 | reserved 1 | cluster 8 | sender 8 | session 16
-//! | counter 8 | sealed frame … | tag 16
+//! | counter 8 | sealed frames … | tag 16
 //! ```
 
 use ring::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
@@ -17,6 +17,8 @@ const MAGIC: [u8; 4] = *b"stea";
 /// Length of the header.
 pub const HEADER_LENGTH: usize = 48;
 const TAG_LENGTH: usize = 16;
+/// The most that frames may take of it.
+pub const FRAMES_MAX: usize = DATAGRAM_MAX - HEADER_LENGTH - TAG_LENGTH;
 
 /// The clear part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,16 +149,16 @@ fn nonce(counter: u64) -> Nonce {
     Nonce::assume_unique_for_key(bytes)
 }
 
-/// Seals a frame; none where it does not fit into a datagram.
+/// Seals frames; none where they do not fit into a datagram.
 #[must_use]
-pub fn seal(key: &LessSafeKey, header: &Header, frame: &[u8]) -> Option<Vec<u8>> {
-    if HEADER_LENGTH + frame.len() + TAG_LENGTH > DATAGRAM_MAX {
+pub fn seal(key: &LessSafeKey, header: &Header, frames: &[u8]) -> Option<Vec<u8>> {
+    if frames.len() > FRAMES_MAX {
         return None;
     }
     let bytes = header.bytes();
-    let mut packet = Vec::with_capacity(HEADER_LENGTH + frame.len() + TAG_LENGTH);
+    let mut packet = Vec::with_capacity(HEADER_LENGTH + frames.len() + TAG_LENGTH);
     packet.extend_from_slice(&bytes);
-    packet.extend_from_slice(frame);
+    packet.extend_from_slice(frames);
     let tag = key
         .seal_in_place_separate_tag(
             nonce(header.counter),
@@ -168,7 +170,7 @@ pub fn seal(key: &LessSafeKey, header: &Header, frame: &[u8]) -> Option<Vec<u8>>
     Some(packet)
 }
 
-/// Opens a packet in place and gives its frame.
+/// Opens a packet in place and gives its frames.
 ///
 /// # Errors
 /// [`Refusal::Forged`] where it was not made with this key, or altered.

@@ -1,4 +1,4 @@
-//! What datagrams and streams carry: a version byte, then postcard.
+//! What datagrams and streams carry: a version byte, then one frame after the other in postcard.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,8 @@ use crate::engine::message::Envelope;
 
 /// Version of the encoding. A release also reads the one before it.
 pub const FRAME_VERSION: u8 = 1;
+/// Bytes that its version takes.
+const VERSION_LENGTH: usize = 1;
 /// The largest frame on a stream: a whole store fits, a runaway peer does not fill the memory.
 pub const FRAME_MAX: usize = 64 << 20;
 
@@ -68,19 +70,27 @@ pub fn encode(frame: &Frame) -> Result<Vec<u8>, FrameError> {
     if bytes.len() > FRAME_MAX { Err(FrameError::Size(bytes.len())) } else { Ok(bytes) }
 }
 
-/// Reads a frame.
+/// Adds an encoded frame behind others.
+pub fn join(frames: &mut Vec<u8>, frame: &[u8]) {
+    frames.extend_from_slice(&frame[frames.len().min(VERSION_LENGTH)..]);
+}
+
+/// Reads frames: at least one.
 ///
 /// # Errors
-/// Where the bytes are no frame of this version, or more than one.
-pub fn decode(bytes: &[u8]) -> Result<Frame, FrameError> {
-    let (version, rest) = bytes.split_first().ok_or(FrameError::Empty)?;
+/// Where the bytes are no frames of this version.
+pub fn decode(bytes: &[u8]) -> Result<Vec<Frame>, FrameError> {
+    let (version, mut rest) = bytes.split_first().ok_or(FrameError::Empty)?;
     if *version != FRAME_VERSION {
         return Err(FrameError::Version(*version));
     }
-    let (frame, left) = postcard::take_from_bytes(rest)?;
-    if left.is_empty() {
-        Ok(frame)
-    } else {
-        Err(FrameError::Encoding(postcard::Error::DeserializeBadEncoding))
+    let mut frames = Vec::new();
+    loop {
+        let (frame, left) = postcard::take_from_bytes(rest)?;
+        frames.push(frame);
+        if left.is_empty() {
+            return Ok(frames);
+        }
+        rest = left;
     }
 }

@@ -7,6 +7,7 @@ pub mod datagram;
 pub mod expiry;
 pub mod frame;
 pub mod keys;
+pub mod outgoing;
 pub mod replay;
 pub mod sessions;
 pub mod sockets;

@@ -57,14 +57,14 @@ struct Receiving {
 /// What a packet was.
 #[derive(Debug, PartialEq)]
 pub enum Opened {
-    /// A frame of a proved run.
-    Frame {
-        /// Who sent it.
+    /// Frames of a proved run.
+    Frames {
+        /// Who sent them.
         from: ServerName,
         /// Agent or keeper.
         stream: Stream,
-        /// What it says.
-        frame: Frame,
+        /// What they say, in the order in which it was said.
+        frames: Vec<Frame>,
     },
     /// Part of a proof: to be answered with this packet, if any.
     Hello {
@@ -128,12 +128,12 @@ impl Sessions {
         Ok(())
     }
 
-    /// Seals a frame for a peer; none where the peer is unknown or the frame too large.
-    pub fn seal(&mut self, to: &ServerName, frame: &[u8]) -> Option<Vec<u8>> {
+    /// Seals frames for a peer; none where the peer is unknown or they are too large.
+    pub fn seal(&mut self, to: &ServerName, frames: &[u8]) -> Option<Vec<u8>> {
         let template = self.header();
         // A few peers: looking through them is cheaper than a hash for each packet.
         let peer = self.peers.values_mut().find(|peer| peer.name == *to)?;
-        peer.seal(template, frame)
+        peer.seal(template, frames)
     }
 
     /// Seals, for each peer, the last words of this run, which its keeper sends when it is over:
@@ -180,13 +180,11 @@ impl Sessions {
                     Stream::Agent => &mut incoming.agent,
                     Stream::Farewell => &mut incoming.farewell,
                 };
-                let frame = receiving.open(&header, packet)?;
-                match decode(frame)? {
-                    Frame::Hello(hello) => Ok(peer.on_hello(now, template, &hello, false)),
-                    frame @ (Frame::Engine(_) | Frame::Event(_) | Frame::KeepAlive) => {
-                        Ok(Opened::Frame { from: peer.name.clone(), stream: header.stream, frame })
-                    }
+                let frames = decode(receiving.open(&header, packet)?)?;
+                if let [Frame::Hello(hello)] = frames.as_slice() {
+                    return Ok(peer.on_hello(now, template, hello, false));
                 }
+                Ok(Opened::Frames { from: peer.name.clone(), stream: header.stream, frames })
             }
             Some(_) | None => {
                 let incoming = Incoming::new(&self.key, &peer.name, &self.me, header.session);
@@ -208,7 +206,7 @@ impl Sessions {
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<Frame, Refusal> {
+fn decode(bytes: &[u8]) -> Result<Vec<Frame>, Refusal> {
     frame::decode(bytes).map_err(|_| Refusal::Malformed)
 }
 
@@ -243,9 +241,9 @@ impl Incoming {
 }
 
 impl Peer {
-    fn seal(&mut self, template: Header, frame: &[u8]) -> Option<Vec<u8>> {
+    fn seal(&mut self, template: Header, frames: &[u8]) -> Option<Vec<u8>> {
         let header = Header { counter: self.counter, ..template };
-        let packet = datagram::seal(&self.outgoing, &header, frame)?;
+        let packet = datagram::seal(&self.outgoing, &header, frames)?;
         // 2^64 packets are never sent; the counter does not wrap.
         self.counter += 1;
         Some(packet)
@@ -265,19 +263,16 @@ impl Peer {
             // A farewell has nobody behind it who could prove anything.
             Stream::Farewell => return Err(Refusal::Unproved),
         };
-        let frame = decode(receiving.open(header, packet)?)?;
-        let hello = match frame {
-            Frame::Hello(hello) => hello,
-            Frame::Engine(_) | Frame::Event(_) | Frame::KeepAlive => {
-                let reply = self.hello(now, template, Some(self.question), None);
-                return Ok(Opened::Unproved { from: self.name.clone(), reply });
-            }
+        let frames = decode(receiving.open(header, packet)?)?;
+        let [Frame::Hello(hello)] = frames.as_slice() else {
+            let reply = self.hello(now, template, Some(self.question), None);
+            return Ok(Opened::Unproved { from: self.name.clone(), reply });
         };
         if hello.answer == Some(self.question) {
             // Drawn anew, so that this answer is worth nothing from now on.
             self.question = random().map_err(|_| Refusal::Unproved)?;
             self.incoming = Some(incoming);
-            return Ok(self.on_hello(now, template, &hello, true));
+            return Ok(self.on_hello(now, template, hello, true));
         }
         let reply = self.hello(now, template, Some(self.question), hello.ask);
         Ok(Opened::Hello { from: self.name.clone(), reply, proved: false })

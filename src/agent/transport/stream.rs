@@ -123,6 +123,7 @@ impl Streams {
             addresses: endpoint.streams(),
             connector: TlsConnector::from(self.tls.client.clone()),
             stream: None,
+            told: None,
         };
         let task = self.runtime.spawn(outgoing.run(frames));
         Connection { endpoint, queue, task }
@@ -141,6 +142,8 @@ struct Outgoing {
     addresses: Vec<SocketAddr>,
     connector: TlsConnector,
     stream: Option<TlsStream<TcpStream>>,
+    /// Why the peer's certificate was refused, as a person was told.
+    told: Option<String>,
 }
 
 impl Outgoing {
@@ -155,10 +158,26 @@ impl Outgoing {
                 frames.recv().await
             };
             let Some(frame) = frame else { return };
-            if let Err(error) = self.send(&frame).await {
-                tracing::debug!(peer = %self.peer, %error, "a stream frame was not sent");
-                self.stream = None;
+            match self.send(&frame).await {
+                Ok(()) => self.told = None,
+                Err(error) => self.on_failure(&error),
             }
+        }
+    }
+
+    /// A peer that is away is told of by others; one whose TLS is wrong looks well, and is cut off
+    /// from all that is too large for a datagram.
+    fn on_failure(&mut self, error: &io::Error) {
+        self.stream = None;
+        let peer = &self.peer;
+        if error.kind() != io::ErrorKind::InvalidData {
+            tracing::debug!(%peer, %error, "a stream frame was not sent");
+            return;
+        }
+        let reason = error.to_string();
+        if self.told.as_ref() != Some(&reason) {
+            tracing::warn!(%peer, reason, "a peer's TLS is refused: large messages do not reach it");
+            self.told = Some(reason);
         }
     }
 
@@ -239,9 +258,11 @@ async fn receive(stream: TcpStream, acceptor: TlsAcceptor, deliver: Deliver) -> 
     let from = ServerName::from(peer.name);
     loop {
         let bytes = timeout(IDLE_MAX, read_frame(&mut stream)).await??;
-        match frame::decode(&bytes).map_err(io::Error::other)? {
-            Frame::KeepAlive | Frame::Hello(_) => {}
-            frame @ (Frame::Engine(_) | Frame::Event(_)) => deliver(from.clone(), frame),
+        for frame in frame::decode(&bytes).map_err(io::Error::other)? {
+            match frame {
+                Frame::KeepAlive | Frame::Hello(_) => {}
+                Frame::Engine(_) | Frame::Event(_) => deliver(from.clone(), frame),
+            }
         }
     }
 }

@@ -125,9 +125,11 @@ impl Engine {
         if let (OperationState::Succeeded, Some(spec)) = (state, &spec) {
             self.note_server_operation(spec, number);
         }
-        let about = spec.and_then(|spec| spec.group);
-        if let (OperationState::Running, Some(group)) = (state, about) {
+        let (OperationState::Running, Some(spec)) = (state, spec) else { return };
+        if let Some(group) = spec.group {
             self.chronicle.remember(&format!("latest/FailoverGroup/{group}"), number);
+        } else if let (OperationType::DetachServer, Some(server)) = (spec.type_, spec.server) {
+            self.chronicle.remember(&format!("detached/{server}"), number);
         }
     }
 

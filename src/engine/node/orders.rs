@@ -404,7 +404,10 @@ impl Engine {
         let from_loss = matches!(order.reason, OrderReason::FailedOver | OrderReason::Startup);
         let freed = if from_loss { self.chronicle.recall("freed") } else { None };
         let installed = if from_loss { self.chronicle.recall("installed") } else { None };
-        let causes = [freed.or(installed), self.chronicle.recall(&latest)];
+        // A group that leaves a detached server does so for no reason of its own.
+        let leaves = order.reason == OrderReason::Detached && order.action == OrderAction::Stop;
+        let topic = if leaves { &format!("detached/{server}") } else { &latest };
+        let causes = [freed.or(installed), self.chronicle.recall(topic)];
         let number = self.event("FailoverGroup", &group, reason, &parameters, &causes);
         self.chronicle.remember(&latest, number);
     }

@@ -49,13 +49,13 @@ fn introduce(a: &mut Sessions, b: &mut Sessions, at: u64) {
 
 fn reply(opened: Opened) -> Option<Vec<u8>> {
     match opened {
-        Opened::Frame { .. } => None,
+        Opened::Frames { .. } => None,
         Opened::Hello { reply, .. } | Opened::Unproved { reply, .. } => reply,
     }
 }
 
 fn is_frame(sessions: &mut Sessions, packet: &mut [u8], at: u64) -> bool {
-    matches!(sessions.open(now(at), packet), Ok(Opened::Frame { .. }))
+    matches!(sessions.open(now(at), packet), Ok(Opened::Frames { .. }))
 }
 
 fn pair() -> (Sessions, Sessions) {
@@ -80,7 +80,7 @@ fn a_frame_arrives_as_it_was_sent() {
     let event = Frame::Event(Box::new(KeptEvent { boot: BootId(1), event }));
     let mut packet = a.seal(&name("b"), &frame::encode(&event).unwrap()).unwrap();
     let opened = b.open(now(1), &mut packet).unwrap();
-    let expected = Opened::Frame { from: name("a"), stream: Stream::Agent, frame: event };
+    let expected = Opened::Frames { from: name("a"), stream: Stream::Agent, frames: vec![event] };
     assert_eq!(opened, expected);
 }
 
@@ -199,7 +199,7 @@ fn packets_kept_from_before_are_refused_after_the_receiver_restarts() {
     let mut restarted = agent("b");
     for packet in kept.iter().chain(&kept) {
         let opened = restarted.open(now(1), &mut packet.clone()).unwrap();
-        assert!(!matches!(opened, Opened::Frame { .. } | Opened::Hello { proved: true, .. }));
+        assert!(!matches!(opened, Opened::Frames { .. } | Opened::Hello { proved: true, .. }));
     }
     introduce(&mut a, &mut restarted, 100);
 }
@@ -234,7 +234,7 @@ fn a_farewell_is_heard_once_and_only_from_the_present_run() {
     assert_eq!(packets.keys().map(ServerName::as_str).collect::<Vec<_>>(), ["b", "c"]);
     let packet = &packets[&name("b")][0];
     let opened = b.open(now(1), &mut packet.clone()).unwrap();
-    assert!(matches!(opened, Opened::Frame { stream: Stream::Farewell, .. }), "{opened:?}");
+    assert!(matches!(opened, Opened::Frames { stream: Stream::Farewell, .. }), "{opened:?}");
     assert!(is_frame(&mut b, &mut packets[&name("b")][1].clone(), 1));
     assert_eq!(b.open(now(1), &mut packet.clone()), Err(Refusal::Replayed));
     let mut restarted = agent("b");

@@ -93,8 +93,8 @@ async fn is_heard(client: Tls, own: &Authority) -> bool {
     let mut b = server(tls(own, "b", NOW)).await;
     let stranger = server(client).await;
     let connector = TlsConnector::from(stranger.streams.tls.client.clone());
-    let outgoing =
-        Outgoing { peer: "b".into(), addresses: b.endpoint.streams(), connector, stream: None };
+    let (name, addresses) = ("b".into(), b.endpoint.streams());
+    let outgoing = Outgoing { peer: name, addresses, connector, stream: None, told: None };
     if let Ok(mut stream) = outgoing.connect().await {
         let _ = write_frame(&mut stream, &bytes(&large_frame())).await;
         // The end of the connection: it was read, or refused.
