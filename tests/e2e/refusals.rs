@@ -1,10 +1,12 @@
 //! What an agent refuses, and how it says so.
 
 use std::fs;
-use std::net::{TcpListener, UdpSocket};
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 
 use nix::sys::signal::Signal;
 use redb::{Database, TableDefinition};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::harness::{Cluster, Server, until};
 
@@ -101,6 +103,44 @@ fn no_secret_is_in_any_log_and_garbage_disturbs_nobody() {
             assert!(!private.lines().filter(|line| line.len() > 20).any(|line| log.contains(line)));
         }
     }
+}
+
+/// What agents really send to this address, as anybody on the network may see it.
+fn overheard(address: Ipv4Addr, count: usize) -> Vec<Vec<u8>> {
+    let internet = Protocol::from(i32::from(0x0800_u16.to_be()));
+    let socket = Socket::new(Domain::from(libc::AF_PACKET), Type::DGRAM, Some(internet)).unwrap();
+    let mut packets = Vec::new();
+    let mut buffer = [0; 2000];
+    while packets.len() < count {
+        let length = (&socket).read(&mut buffer).unwrap();
+        let packet = &buffer[..length];
+        // IPv4 without options, UDP, to the port of heartbeats.
+        let is_one = length > 28 && packet[0] == 0x45 && packet[9] == 17;
+        if is_one && packet[16..20] == address.octets() && packet[22..24] == 7380u16.to_be_bytes() {
+            packets.push(packet[28..].to_vec());
+        }
+    }
+    packets
+}
+
+#[test]
+fn packets_that_are_replayed_cut_or_altered_disturb_nobody() {
+    let cluster = Cluster::start("");
+    let object = cluster.until("cluster", "test", |cluster| cluster["status"]["servers"] == "3/3");
+    let address: Ipv4Addr = address(&cluster.servers[0]).parse().unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for packet in overheard(address, 100) {
+        let mut altered = packet.clone();
+        altered[packet.len() / 2] ^= 1;
+        let (whole, cut) = (&packet[..], &packet[..packet.len() - 1]);
+        for bad in [whole, cut, &altered, whole] {
+            socket.send_to(bad, (address, 7380)).unwrap();
+        }
+    }
+    let told = || cluster.servers[0].log().contains("refusal=not authentic");
+    until("altered packets are told of", told);
+    let after = cluster.until("cluster", "test", |cluster| cluster["status"]["servers"] == "3/3");
+    assert_eq!(after["status"]["term"], object["status"]["term"]);
 }
 
 #[test]
