@@ -151,6 +151,7 @@ impl Engine {
         let Some(leadership) = &self.leadership else {
             return;
         };
+        let round = leadership.lead.round.map(|(sent, _)| sent);
         let names: Vec<ServerName> = leadership.lead.members.keys().cloned().collect();
         for name in names.iter().filter(|name| **name != me) {
             if only.is_some_and(|only| only != name) {
@@ -164,6 +165,12 @@ impl Engine {
             let current = self.liveness.peer(name).and_then(|peer| peer.boot);
             let stamp = leadership.lead.stamps.get(name).copied();
             let stamp = stamp.filter(|stamp| Some(stamp.boot) == current);
+            // Who has not answered this round yet would get nothing out of its result: the stamp of
+            // the round before came with that one's. It is passed on when the answer comes.
+            let answered = stamp.is_some_and(|stamp| Some(stamp.received) >= round);
+            if !answer && !answered {
+                continue;
+            }
             let renew = Renew {
                 term: leadership.lead.term.clone(),
                 members: names.clone(),
