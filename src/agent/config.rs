@@ -58,6 +58,12 @@ impl Layout {
         self.root.join("var/lib/stead/state.redb")
     }
 
+    /// The folder of histories that others took the place of.
+    #[must_use]
+    pub fn aside(&self) -> PathBuf {
+        self.root.join("var/lib/stead/aside")
+    }
+
     /// The folder of sockets and locks.
     #[must_use]
     pub fn run(&self) -> PathBuf {

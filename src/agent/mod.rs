@@ -4,6 +4,7 @@
 //! Where it fails (a panic, a clock that can't be read), it takes the safe side: the keeper ends
 //! the services.
 
+pub mod aside;
 pub mod clock;
 pub mod config;
 pub mod inbox;

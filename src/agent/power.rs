@@ -18,7 +18,7 @@ pub const NAMESPACE_VARIABLE: &str = "STEAD_NAMESPACE";
 /// Where the machine can't be ended.
 pub fn act(mode: PowerMode, action: PowerAction) -> io::Result<()> {
     let (word, call) = match action {
-        PowerAction::StopAgent => return Ok(()),
+        PowerAction::StopAgent | PowerAction::EndAgent => return Ok(()),
         PowerAction::Shutdown => ("poweroff", RebootMode::RB_POWER_OFF),
         PowerAction::Reboot => ("reboot", RebootMode::RB_AUTOBOOT),
         PowerAction::Panic => ("panic", RebootMode::RB_AUTOBOOT),

@@ -5,15 +5,20 @@
 //! others, which may then be members at once. Works on the state file of a stopped agent.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::config::{AgentConfig, ConfigError, Layout};
 use super::lock::{AgentLock, LockError};
 use super::state::{StateError, StateFile};
-use crate::api::names::ServerName;
+use crate::api::names::{GroupName, ServerName};
 use crate::engine::durable::Durable;
 use crate::engine::effect::Record;
 use crate::engine::ids::{IncarnationId, Revision, Term};
-use crate::engine::placement::{DiskIntent, INTENT_KIND, disk_intent_key};
+use crate::engine::lineage::Lineage;
+use crate::engine::model::ObjectKey;
+use crate::engine::placement::{
+    Desired, DiskIntent, GroupIntent, INTENT_KIND, disk_intent_key, group_intent_key,
+};
 use crate::engine::time::WallTime;
 
 /// Why it was not done.
@@ -129,7 +134,34 @@ fn records(
     let mut changes: Vec<_> = others.map(|key| (key.clone(), None)).collect();
     changes.push((own.clone(), known.json().map(Into::into)));
     let promised = Term { number, proposer: me.clone() };
+    let lineage = Lineage::read(&durable.objects).continued(&promised, durable.revision);
+    if let Some(text) = lineage.and_then(|lineage| lineage.json()) {
+        changes.push((Lineage::key(), Some(text.into())));
+    }
+    changes.extend(stopped_groups(durable, me, now));
     (vec![Record::Promised(promised), Record::Append { revision, changes }], revision)
+}
+
+/// Every group stays stopped until a person starts it: whose data it is to run on is for a person
+/// to say, too.
+fn stopped_groups(
+    durable: &Durable,
+    me: &ServerName,
+    now: WallTime,
+) -> Vec<(ObjectKey, Option<Arc<str>>)> {
+    let groups = durable.objects.keys().filter(|key| key.kind == "FailoverGroup");
+    let why = |group: &str| {
+        let when = now.rfc3339();
+        format!("the cluster was recovered from {me} at {when}; stead group start {group}")
+    };
+    groups
+        .map(|key| {
+            let desired = Desired::Stopped { why: why(&key.name) };
+            let intent = GroupIntent { desired, ..GroupIntent::default() };
+            let group = GroupName::from(key.name.as_str());
+            (group_intent_key(&group), intent.json().map(Into::into))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -147,6 +179,8 @@ mod tests {
             let object = StoredObject { revision: Revision(1), json };
             objects.insert(disk_intent_key(&name.into()), object);
         }
+        let group = StoredObject { revision: Revision(1), json: "{}".into() };
+        objects.insert(ObjectKey::new("FailoverGroup", "web"), group);
         let mut durable = Durable::bootstrap(objects, Revision((7 << Revision::INDEX_BITS) + 3));
         durable.promised = Term { number: 9, proposer: "node3".into() };
         let me = ServerName::from("node2");
@@ -156,8 +190,9 @@ mod tests {
         assert_eq!(durable.revision, revision);
         assert_eq!(durable.promised, Term { number: 10, proposer: me.clone() });
         let keys: Vec<_> = durable.objects.keys().cloned().collect();
-        assert_eq!(keys, [disk_intent_key(&me)]);
-        let known = DiskIntent::read(&durable.objects[&keys[0]].json).unwrap();
+        assert_eq!(keys, [disk_intent_key(&me), group_intent_key(&"web".into()), Lineage::key()]
+            .into_iter().chain([ObjectKey::new("FailoverGroup", "web")]).collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+        let known = DiskIntent::read(&durable.objects[&disk_intent_key(&me)].json).unwrap();
         assert_eq!(known.incarnation, IncarnationId(5));
     }
 }

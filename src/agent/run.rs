@@ -290,7 +290,7 @@ fn prepare(
     watch_keeper(&keeper, &inbox, runtime);
     tell_guard(&inbox, keeper.welcome());
     let engine = start_engine(&me, boot, loaded.incarnation, loaded.durable)?;
-    let writer = start_writer(file, &inbox)?;
+    let writer = start_writer(file, layout, &inbox)?;
     let handle = runtime.handle().clone();
     let storage = Arc::new(Storage::new());
     let api_tls = serve_api(&config, &me, &tls, &storage, &inbox, runtime)?;
@@ -545,10 +545,14 @@ fn start_engine(
     Ok(Engine::new(identity, durable, clock::now()?)?)
 }
 
-fn start_writer(file: StateFile, inbox: &Inbox) -> Result<StateWriter, AgentError> {
+fn start_writer(
+    file: StateFile,
+    layout: &Layout,
+    inbox: &Inbox,
+) -> Result<StateWriter, AgentError> {
     let inbox = inbox.clone();
     let answer = Box::new(move |id, result| inbox.input(Input::Persisted { id, result }));
-    StateWriter::start(file, answer).map_err(system("start the state's thread"))
+    StateWriter::start(file, layout.aside(), answer).map_err(system("start the state's thread"))
 }
 
 fn deliver(inbox: &Inbox) -> Deliver {

@@ -343,6 +343,9 @@ impl Shell {
             Effect::Power { action } => self.end_machine(action),
             Effect::Watchdog { seconds } => self.set_watchdog(seconds),
             Effect::Remember { text } => self.keeper.remember_now(SETTINGS_KEY, text),
+            Effect::KeepAside { revision, objects } => {
+                self.writer.aside(revision, objects);
+            }
             Effect::Event(event) => {
                 running.changed = true;
                 self.on_event(event);

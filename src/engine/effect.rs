@@ -115,6 +115,13 @@ pub enum Effect {
         /// In place of what it remembered before.
         text: String,
     },
+    /// Keep what this server's store holds in a file for people: another history takes its place.
+    KeepAside {
+        /// Its revision.
+        revision: Revision,
+        /// Its objects.
+        objects: super::model::Objects,
+    },
     /// Tell people.
     Event(Event),
     /// A write was answered.
@@ -234,6 +241,8 @@ pub struct ResourceContext {
 pub enum PowerAction {
     /// End every service and take no part until a person says so.
     StopAgent,
+    /// The agent's process ends in good order; nothing runs here any more.
+    EndAgent,
     /// Shut the machine down.
     Shutdown,
     /// Reboot it.
@@ -280,6 +289,12 @@ pub enum WriteError {
         /// Who does, if anybody.
         leader: Option<ServerName>,
     },
+    /// The arbiter's record names changes that no member has, and the Cluster says to wait for them.
+    #[error(
+        "a server that is not here has newer changes, and onMissedChanges is Wait: start it, or \
+         give them up with stead cluster recover"
+    )]
+    ChangesAwaited,
     /// The view ended while the write was under way: it may or may not have been made.
     #[error("the view ended before every member had persisted the write")]
     Unknown,

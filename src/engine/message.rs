@@ -185,6 +185,8 @@ pub struct Promise {
     pub ended: BTreeMap<ServerName, BootId>,
     /// Its store.
     pub revision: Revision,
+    /// The term of who wrote that last; none: nobody since `stead init`.
+    pub writer: Option<Term>,
     /// Whether it was in a view whose start-up synchronisation was over.
     pub started: bool,
 }
@@ -326,6 +328,10 @@ pub enum OrderReason {
     Deleted,
     /// A new leader adopts what runs.
     Adopted,
+    /// Two servers ran it at once: this copy is ended, without being stopped in order.
+    DualActivation,
+    /// The whole cluster is shut down.
+    ClusterShutdown,
 }
 
 /// An answer to a renewal.
@@ -372,6 +378,8 @@ pub struct StoreAppended {
     pub term: Term,
     /// Its store now.
     pub revision: Revision,
+    /// The term of who wrote that last; none: nobody since `stead init`.
+    pub writer: Option<Term>,
     /// Why it could not persist more.
     pub error: Option<String>,
 }

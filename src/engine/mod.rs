@@ -14,6 +14,7 @@ pub mod fencing;
 pub mod group;
 pub mod ids;
 pub mod input;
+pub mod lineage;
 pub mod membership;
 pub mod message;
 pub mod model;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::ids::Revision;
 use crate::api::arbitration::Safety;
 use crate::api::kinds::{
-    ApplyChanges, Automation, Fencing, MonitorSpec, PartitionAction, ResourceSpec, ReturnPolicy,
-    WatchdogMode,
+    ApplyChanges, Automation, DualActivationPolicy, Fencing, MissedChangesPolicy, MonitorSpec,
+    PartitionAction, ResourceSpec, ReturnPolicy, WatchdogMode,
 };
 use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerName};
 use crate::api::timing::Timing;
@@ -83,6 +83,10 @@ pub struct ClusterModel {
     pub fencing: Option<Arc<Fencing>>,
     /// What a server does without authority.
     pub on_partition: PartitionAction,
+    /// What becomes of a group that two parts ran at once.
+    pub on_dual_activation: DualActivationPolicy,
+    /// What a part does that lacks changes of another.
+    pub on_missed_changes: MissedChangesPolicy,
     /// The machine's watchdog.
     pub watchdog: WatchdogPlan,
     /// How long a starting cluster waits for all servers.

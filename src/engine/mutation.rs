@@ -146,6 +146,8 @@ mutations! {
     DivergedMemberNotFilled,
     /// The ladder forgets what it has tried.
     LadderForgets,
+    /// Stores are told apart by their revision alone.
+    HistoriesComparedByNumber,
 }
 
 #[cfg(feature = "simulate")]

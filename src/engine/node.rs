@@ -11,6 +11,7 @@ mod events;
 mod fencing;
 mod following;
 mod guarding;
+mod histories;
 mod heartbeat;
 mod installing;
 mod leading;
@@ -19,6 +20,7 @@ mod operating;
 mod orders;
 mod power;
 mod running;
+mod shutdown;
 mod storing;
 mod waiting;
 
@@ -28,7 +30,7 @@ use std::sync::Arc;
 use super::durable::{Durable, Identity};
 use super::effect::{Effect, Record, WriteError};
 use super::group::Groups;
-use super::ids::{ActionId, ActionIds, BootId, GrantId, Term};
+use super::ids::{ActionId, ActionIds, BootId, GrantId, Revision, Term};
 use super::input::Input;
 use super::membership::liveness::Liveness;
 use super::membership::proposal::{PreVoteRound, Proposal};
@@ -90,6 +92,10 @@ pub struct Engine {
     closing: bool,
     /// A final action took this server out: it takes part no more in this run.
     out_of_service: bool,
+    /// The cluster ends on purpose: when this server does.
+    ends_at: Option<Instant>,
+    /// It has.
+    shut_down: bool,
     /// Messages sent on every path so far.
     sent: u64,
     /// Nothing is proposed before: the disk refused the last proposal's term.
@@ -98,6 +104,8 @@ pub struct Engine {
     exclusive: bool,
     /// The highest term that an arbiter's record held.
     recorded_term: Option<Term>,
+    /// The newest revision that an arbiter's record named, where no member of the view has it.
+    missed: Option<Revision>,
     /// The lease's end was carried out, and no renewal came since.
     isolated: bool,
     /// Start-up was over in a view that this run has left: it does not begin anew for a server that
@@ -171,10 +179,13 @@ impl Engine {
             retired: false,
             closing: false,
             out_of_service: false,
+            ends_at: None,
+            shut_down: false,
             sent: 0,
             proposes_from: now.instant,
             exclusive: false,
             recorded_term: None,
+            missed: None,
             isolated: false,
             was_started: false,
             last_members: Vec::new(),
@@ -341,10 +352,11 @@ impl Engine {
         self.leadership.is_some() && self.lease_live()
     }
 
-    /// Whether everything was stopped that `Input::Close` asked for.
+    /// Whether the agent is to end: everything was stopped that `Input::Close` asked for, or the
+    /// cluster was shut down.
     #[must_use]
     pub fn closed(&self) -> bool {
-        self.closing && self.not_certainly_stopped().is_empty()
+        self.shut_down || self.closing && self.not_certainly_stopped().is_empty()
     }
 
     fn close(&mut self) {
@@ -370,6 +382,7 @@ impl Engine {
             self.next_tick = self.now.instant + self.timing().interval;
             self.tick();
         }
+        self.consider_end();
         self.consider_view();
         self.lead_on();
         self.run_on();
@@ -478,7 +491,7 @@ impl Engine {
         }
     }
 
-    fn write_done(&mut self, id: ActionId, result: Result<super::ids::Revision, WriteError>) {
+    fn write_done(&mut self, id: ActionId, result: Result<Revision, WriteError>) {
         self.effects.push_back(Effect::WriteDone { id, result });
     }
 }

@@ -7,12 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ids::{GrantId, Revision};
+use super::ids::{BootId, GrantId, Revision};
 use super::message::{GroupPhase, OrderAction, OrderReason, Wants};
 use super::model::{GroupModel, ObjectKey};
 use super::placement::{
-    Desired, GroupFacts, GroupIntent, Holder, Out, ServerIntent, View, another, best,
-    group_intent_key, server_intent_key, unavailable,
+    ClusterShutdown, Desired, GroupFacts, GroupIntent, Holder, Out, ServerIntent, View, another, best,
+    group_intent_key, server_intent_key, shutdown_intent_key, unavailable,
 };
 use super::time::{Instant, WallTime};
 use crate::api::kinds::{
@@ -47,6 +47,10 @@ pub struct OperationFacts<'a> {
     pub operations: &'a BTreeMap<String, OperationModel>,
     /// Fencing, by the server that it is about.
     pub fences: &'a BTreeMap<ServerName, FenceFacts>,
+    /// The shutdown that is under way.
+    pub shutdown: Option<&'a ClusterShutdown>,
+    /// The members of the view, with the runs of their agents.
+    pub runs: &'a BTreeMap<ServerName, BootId>,
     /// Copied into intents, for people.
     pub wall: WallTime,
 }
@@ -174,6 +178,7 @@ pub fn step(operation: &OperationModel, facts: &OperationFacts<'_>) -> Operation
         OperationType::DetachServer | OperationType::ReturnServer => server_step(operation, facts),
         OperationType::FenceServer => fence_step(operation, facts),
         OperationType::ConfirmServerDown => certificate_step(operation, facts),
+        OperationType::ShutdownCluster => shutdown_step(operation, facts),
         OperationType::StartGroup
         | OperationType::StopGroup
         | OperationType::MoveGroup
@@ -200,7 +205,7 @@ pub fn settle(facts: &OperationFacts<'_>) -> Vec<IntentChange> {
             if !matches!(intent.desired, Desired::Stopped { .. }) {
                 let why = format!("was stopped by its recovery: {message}");
                 let desired = Desired::Stopped { why };
-                let intent = GroupIntent { desired, restart: None, operation: None };
+                let intent = GroupIntent { desired, restart: None, operation: None, dual: None };
                 changes.push((group_intent_key(name), intent.json()));
             }
             continue;
@@ -211,6 +216,11 @@ pub fn settle(facts: &OperationFacts<'_>) -> Vec<IntentChange> {
         if pending && orphan {
             changes.push(settled(name, group, facts.view.model.groups.get(name)));
         }
+    }
+    if let Some(shutdown) = facts.shutdown.filter(|shutdown| shutdown.ended.is_empty())
+        && !uids.contains(&shutdown.operation)
+    {
+        changes.push((shutdown_intent_key(), None));
     }
     if facts.view.model.cluster.return_policy == ReturnPolicy::Automatic {
         for (name, server) in facts.view.servers {
@@ -317,6 +327,9 @@ fn expire(
         {
             failure.with(settled(name, group, facts.view.model.groups.get(name)))
         }
+        None if operation.spec.type_ == OperationType::ShutdownCluster => {
+            failure.with((shutdown_intent_key(), None))
+        }
         Some(_) | None => failure,
     }
 }
@@ -336,7 +349,7 @@ fn settled(name: &GroupName, group: &GroupFacts, model: Option<&GroupModel>) -> 
         }
         Holder::Held { .. } | Holder::Unknown | Holder::Free => Desired::Automatic,
     };
-    let intent = GroupIntent { desired, restart: None, operation: None };
+    let intent = GroupIntent { desired, restart: None, operation: None, dual: None };
     (group_intent_key(name), intent.json())
 }
 
@@ -416,6 +429,48 @@ fn certificate_step(operation: &OperationModel, facts: &OperationFacts<'_>) -> O
         Some((uid, Err(why))) if *uid == operation.uid => failed(format!("{server}: {why}")),
         Some(_) | None => running(format!("that {server} is down is being taken note of")),
     }
+}
+
+/// The whole cluster ends: first every group, then every agent.
+fn shutdown_step(operation: &OperationModel, facts: &OperationFacts<'_>) -> OperationStep {
+    let ours = facts.shutdown.filter(|shutdown| shutdown.operation == operation.uid);
+    let shutdown = match (operation.state, ours, facts.shutdown) {
+        (OperationState::Running, None, _) => return superseded("it was withdrawn"),
+        (_, Some(ours), _) => ours.clone(),
+        (_, None, Some(other)) if other.ended.is_empty() => {
+            return failed("another operation is shutting the cluster down");
+        }
+        (_, None, _) => {
+            let shutdown = ClusterShutdown {
+                operation: operation.uid.clone(),
+                since: facts.wall,
+                machines: operation.spec.machines.unwrap_or_default(),
+                ended: BTreeMap::new(),
+            };
+            return running("every group is being stopped")
+                .with((shutdown_intent_key(), shutdown.json()));
+        }
+    };
+    let mut held = Vec::new();
+    for (name, group) in facts.view.groups {
+        match &group.holder {
+            Holder::Free => {}
+            Holder::Unknown => held.push(format!("a server that is not heard may run {name}")),
+            Holder::Held { server, phase, .. } => held.push(match phase {
+                Some(GroupPhase::StopFailed { message }) => {
+                    format!("{name} could not be stopped on {server} ({message})")
+                }
+                _ => format!("{name} is being stopped on {server}"),
+            }),
+        }
+    }
+    if !held.is_empty() {
+        return running(held.join("; "));
+    }
+    let names: Vec<&str> = facts.runs.keys().map(ServerName::as_str).collect();
+    let message = format!("every group is stopped; the agents of {} end now", names.join(", "));
+    let ended = ClusterShutdown { ended: facts.runs.clone(), ..shutdown };
+    succeeded(message).with((shutdown_intent_key(), ended.json()))
 }
 
 /// How far a server is from holding nothing.
@@ -503,6 +558,7 @@ impl GroupCase<'_> {
                     desired: Desired::Stopped { why },
                     restart: self.failed_stop().cloned(),
                     operation: Some(self.operation.uid.clone()),
+                    dual: None,
                 };
                 self.stopping().with((group_intent_key(&self.name), intent.json()))
             }
@@ -512,7 +568,8 @@ impl GroupCase<'_> {
             OperationType::DetachServer
             | OperationType::ReturnServer
             | OperationType::FenceServer
-            | OperationType::ConfirmServerDown => OperationStep::default(),
+            | OperationType::ConfirmServerDown
+            | OperationType::ShutdownCluster => OperationStep::default(),
         }
     }
 
@@ -531,7 +588,8 @@ impl GroupCase<'_> {
                 | OperationType::DetachServer
                 | OperationType::ReturnServer
                 | OperationType::FenceServer
-                | OperationType::ConfirmServerDown,
+                | OperationType::ConfirmServerDown
+                | OperationType::ShutdownCluster,
                 Desired::Automatic | Desired::Running { .. } | Desired::Stopped { .. },
             ) => superseded("what it asked for was withdrawn"),
         }
@@ -607,6 +665,7 @@ impl GroupCase<'_> {
                     desired: self.group.intent.desired.clone().restarted(),
                     restart: Some(order.clone()),
                     operation: Some(self.operation.uid.clone()),
+                    dual: None,
                 };
                 running(format!("{} is being stopped on {server}", self.name))
                     .with((group_intent_key(&self.name), intent.json()))
@@ -631,6 +690,7 @@ impl GroupCase<'_> {
             desired: Desired::Running { on: Some(target.clone()) },
             restart: None,
             operation: Some(self.operation.uid.clone()),
+            dual: None,
         };
         // Where another operation was on its way, this one takes its place.
         OperationStep { intents: Vec::new(), ..step }

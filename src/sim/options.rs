@@ -11,7 +11,7 @@ use super::random::{Random, Stream};
 use super::setup;
 use super::stage::Pace;
 use crate::api::arbitration::Combination;
-use crate::api::kinds::{PartitionAction, ReturnPolicy};
+use crate::api::kinds::{DualActivationPolicy, MissedChangesPolicy, PartitionAction, ReturnPolicy};
 use crate::api::timing::Timing;
 
 /// Who decides when the servers cannot all talk. Where it is exclusive, I1 must hold always.
@@ -101,6 +101,10 @@ pub struct Options {
     pub wait_for_servers: Duration,
     /// What a server does that may not go on.
     pub on_partition: PartitionAction,
+    /// What becomes of a group that two parts ran at once.
+    pub on_dual_activation: DualActivationPolicy,
+    /// What a part does that lacks changes of another.
+    pub on_missed_changes: MissedChangesPolicy,
     /// How lost servers are switched off; none: they are not.
     pub fencing: Option<FencePlan>,
     /// How long things take; none: it is drawn.
@@ -145,6 +149,8 @@ impl Options {
             failback: false,
             wait_for_servers: Duration::from_secs(10),
             on_partition: PartitionAction::StopGroups,
+            on_dual_activation: DualActivationPolicy::default(),
+            on_missed_changes: MissedChangesPolicy::default(),
             fencing: None,
             pace: None,
         }

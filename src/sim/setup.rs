@@ -144,8 +144,13 @@ pub(super) fn arbitration(options: &Options) -> Arbitration {
     let device = || "/dev/shared".to_owned();
     let disk = || DiskArbitration { device: device(), io_timeout: IO_TIMEOUT.into() };
     let serial = || SerialArbitration { device: device(), baud_rate: 38_400 };
-    let plain =
-        |type_| Arbitration { type_, on_partition: options.on_partition, ..Arbitration::default() };
+    let plain = |type_| Arbitration {
+        type_,
+        on_partition: options.on_partition,
+        on_dual_activation: options.on_dual_activation,
+        on_missed_changes: options.on_missed_changes,
+        ..Arbitration::default()
+    };
     match options.arbiter {
         ArbiterKind::Majority => plain(ArbitrationType::Majority),
         ArbiterKind::Nobody => plain(ArbitrationType::None),

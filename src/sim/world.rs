@@ -34,7 +34,7 @@ use crate::engine::effect::{ArbiterQuestion, Change, PowerAction};
 use crate::engine::ids::{ActionId, BootId, IncarnationId, Revision, Term};
 use crate::engine::input::{ArbiterAnswer, FenceAnswer, Input};
 use crate::engine::message::Envelope;
-use crate::engine::model::ObjectKey;
+use crate::engine::model::{ObjectKey, Objects};
 use crate::engine::time::Instant;
 pub use activity::{Activity, Told};
 
@@ -514,6 +514,12 @@ impl<N: Node> World<N> {
     pub fn members(&self) -> Vec<ServerName> {
         let agent = self.leader().and_then(|leader| self.machines[leader].agent.as_ref());
         agent.map(|agent| agent.node.members()).unwrap_or_default()
+    }
+
+    /// The store of a server whose agent runs.
+    #[must_use]
+    pub fn store(&self, server: usize) -> Option<(Revision, &Objects)> {
+        self.machines.get(server)?.agent.as_ref().map(|agent| agent.node.store())
     }
 
     /// Servers on which anything of a group runs.

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod fencing;
+mod histories;
 mod partition_table;
 mod puppets;
 mod scenarios;

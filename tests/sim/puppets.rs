@@ -163,6 +163,7 @@ impl Play {
                     self_fence_of: puppet.gave.keys().map(|name| (name.clone(), fence)).collect(),
                     ended: BTreeMap::new(),
                     revision: puppet.revision,
+                    writer: None,
                     started: true,
                 }))
             }
@@ -179,7 +180,7 @@ impl Play {
             Message::StoreAppend(append) => {
                 puppet.revision = append.revision;
                 let (term, revision) = (append.term, append.revision);
-                Message::StoreAppended(StoreAppended { term, revision, error: None })
+                Message::StoreAppended(StoreAppended { term, revision, writer: None, error: None })
             }
             _ => return,
         };

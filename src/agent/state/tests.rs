@@ -175,7 +175,7 @@ fn the_writer_answers_each_record_once_it_is_on_disk() {
     let (file, _) = StateFile::open(&path, bootstrap).unwrap();
     let (sender, answers) = mpsc::channel();
     let answer = Box::new(move |id, result| drop(sender.send((id, result))));
-    let writer = StateWriter::start(file, answer).unwrap();
+    let writer = StateWriter::start(file, folder.path().join("aside"), answer).unwrap();
     for number in 1..=50 {
         assert!(writer.persist(ActionId(number), Record::Promised(term(number))));
         assert!(writer.event(event(number)));

@@ -1,13 +1,16 @@
 //! The one thread that writes the state: it takes what has gathered and commits it at once.
 
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::StateFile;
+use crate::agent::aside::keep;
 use crate::agent::transport::frame::KeptEvent;
 use crate::engine::effect::Record;
-use crate::engine::ids::ActionId;
+use crate::engine::ids::{ActionId, Revision};
+use crate::engine::model::Objects;
 
 /// How long an event waits for a record that is written anyway.
 const EVENTS_DELAY: Duration = Duration::from_secs(1);
@@ -20,6 +23,7 @@ pub type Answer = Box<dyn Fn(ActionId, Result<(), String>) + Send>;
 enum Entry {
     Record(ActionId, Record),
     Event(Box<KeptEvent>),
+    Aside(Revision, Objects),
 }
 
 /// The writing thread. Dropping it writes what is left and ends the thread.
@@ -29,15 +33,15 @@ pub struct StateWriter {
 }
 
 impl StateWriter {
-    /// Starts it.
+    /// Starts it. `aside` is the folder of what other histories took the place of.
     ///
     /// # Errors
     /// Where no thread can be made.
-    pub fn start(file: StateFile, answer: Answer) -> std::io::Result<Self> {
+    pub fn start(file: StateFile, aside: PathBuf, answer: Answer) -> std::io::Result<Self> {
         let (sender, receiver) = channel();
         let thread = std::thread::Builder::new()
             .name("state".into())
-            .spawn(move || write_until_closed(file, &receiver, &answer))?;
+            .spawn(move || write_until_closed(file, &aside, &receiver, &answer))?;
         Ok(Self { entries: Some(sender), thread: Some(thread) })
     }
 
@@ -50,6 +54,11 @@ impl StateWriter {
     /// Keeps an event; written within a second or two.
     pub fn event(&self, event: KeptEvent) -> bool {
         self.send(Entry::Event(Box::new(event)))
+    }
+
+    /// Keeps a store in a file for people, before what was asked for later is written.
+    pub fn aside(&self, revision: Revision, objects: Objects) -> bool {
+        self.send(Entry::Aside(revision, objects))
     }
 
     fn send(&self, entry: Entry) -> bool {
@@ -70,6 +79,7 @@ impl Drop for StateWriter {
 struct Batch {
     records: Vec<(ActionId, Record)>,
     events: Vec<KeptEvent>,
+    aside: Vec<(Revision, Objects)>,
 }
 
 impl Batch {
@@ -77,6 +87,7 @@ impl Batch {
         match entry {
             Entry::Record(id, record) => self.records.push((id, record)),
             Entry::Event(event) => self.events.push(*event),
+            Entry::Aside(revision, objects) => self.aside.push((revision, objects)),
         }
     }
 
@@ -85,11 +96,21 @@ impl Batch {
     }
 }
 
-fn write_until_closed(mut file: StateFile, entries: &Receiver<Entry>, answer: &Answer) {
+fn write_until_closed(
+    mut file: StateFile,
+    aside: &Path,
+    entries: &Receiver<Entry>,
+    answer: &Answer,
+) {
     let mut batch = Batch::default();
     let mut last_error = None;
     loop {
         let open = gather(entries, &mut batch);
+        for (revision, objects) in batch.aside.drain(..) {
+            if let Err(error) = keep(aside, revision, &objects) {
+                tracing::error!(%error, %revision, "the former history could not be kept aside");
+            }
+        }
         commit(&mut file, &mut batch, answer, &mut last_error);
         if !open {
             return;

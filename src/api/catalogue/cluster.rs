@@ -239,22 +239,6 @@ pub const ENTRIES: &[Entry] = &[
         ],
     ),
     entry(
-        "ChangesMissed",
-        Warning,
-        [
-            "the arbiter's record names revision {theirs}; the newest here is {ours}",
-            "調停の記録はリビジョン {theirs} を示しますが、ここでの最新は {ours} です",
-        ],
-        [
-            "A part of the cluster that shares no server with this one changed objects.",
-            "このサーバーを含まない側でオブジェクトが変更されました。",
-        ],
-        [
-            "Compare the objects when the other servers are back; apply again what is missing.",
-            "他のサーバーの復帰後に比較し、足りないものを再適用してください。",
-        ],
-    ),
-    entry(
         "SplitBrainSafe",
         Information,
         [
@@ -465,22 +449,6 @@ pub const ENTRIES: &[Entry] = &[
             "オブジェクトに矛盾があります。直前の正しい構成で動作を続けます。",
         ],
         ["Correct the object that the text names.", "文中のオブジェクトを修正してください。"],
-    ),
-    entry(
-        "DualActivation",
-        Error,
-        [
-            "{group} also runs on {server}: the copy there is ended",
-            "{group} が {server} でも動作しています: そちらを終了します",
-        ],
-        [
-            "Both halves of a divided cluster ran the group; the arbiter is not exclusive.",
-            "分断された両側でグループが動作しました。調停方式が排他的ではありません。",
-        ],
-        [
-            "Compare what both copies wrote, and choose an exclusive arbiter.",
-            "両方で書き込まれたデータを確認し、排他的な調停方式を検討してください。",
-        ],
     ),
     entry(
         "FinalActionTaken",

@@ -9,6 +9,7 @@ mod agent;
 mod cluster;
 mod fencing;
 mod groups;
+mod histories;
 mod monitors;
 mod placement;
 mod timeouts;
@@ -88,8 +89,9 @@ const fn entry(
 }
 
 /// Every topic's table.
-const TABLES: [(&str, &[Entry]); 8] = [
+const TABLES: [(&str, &[Entry]); 9] = [
     ("Cluster and servers", cluster::ENTRIES),
+    ("Histories, shutdown and start", histories::ENTRIES),
     ("Fencing", fencing::ENTRIES),
     ("Groups and resources", groups::ENTRIES),
     ("Placement and operations", placement::ENTRIES),

@@ -49,6 +49,14 @@ pub struct Arbitration {
     /// What a server does that may not go on.
     #[serde(default)]
     pub on_partition: PartitionAction,
+    /// What becomes of a group that two parts of a divided cluster ran at once, when they meet: an
+    /// arbiter that is not exclusive let both act. With exclusive arbiters the copy that was granted
+    /// last goes on.
+    #[serde(default)]
+    pub on_dual_activation: DualActivationPolicy,
+    /// What a part does that may lack changes which only servers outside it have.
+    #[serde(default)]
+    pub on_missed_changes: MissedChangesPolicy,
 }
 
 /// Methods of partition resolution.
@@ -324,6 +332,34 @@ pub enum TlsMode {
     Verify,
     /// Clear text.
     Disabled,
+}
+
+/// What becomes of a group that ran on several servers at once. Copies that end are ended at once,
+/// without their stop scripts: they write nothing any more.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum DualActivationPolicy {
+    /// Every copy is ended, and the group stays stopped until a person starts it: nobody but a person
+    /// can say whose data is right.
+    #[default]
+    StopBoth,
+    /// The copy on the server that comes first in the group's policy goes on, the others are ended.
+    KeepPreferred,
+}
+
+/// What a part does that may lack changes which only servers outside it have.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum MissedChangesPolicy {
+    /// It goes on with what it has, and says so.
+    #[default]
+    Serve,
+    /// It starts nothing and takes no changes before the server that has them is back, or a person
+    /// gives them up with `stead cluster recover`. A cluster that starts waits likewise for every
+    /// server, unless its history is proven to be the newest.
+    Wait,
 }
 
 /// What a server does that has no authority any more.

@@ -29,7 +29,7 @@ use super::{Condition, Duration};
 #[schemars(extend("x-stead-change" = "Immutable"))]
 #[x_kube(
     validation = (
-        "self.type in ['DetachServer', 'ReturnServer', 'FenceServer', 'ConfirmServerDown'] || has(self.group)",
+        "self.type in ['DetachServer', 'ReturnServer', 'FenceServer', 'ConfirmServerDown', 'ShutdownCluster'] || has(self.group)",
         "OperationTargetMissing: an operation on a group needs `group`"
     ),
     validation = (
@@ -39,6 +39,14 @@ use super::{Condition, Duration};
     validation = (
         "!(self.type in ['DetachServer', 'ReturnServer', 'FenceServer', 'ConfirmServerDown']) || !has(self.group)",
         "OperationTargetMissing: an operation on a server has no `group`"
+    ),
+    validation = (
+        "self.type != 'ShutdownCluster' || (!has(self.group) && !has(self.server))",
+        "OperationTargetMissing: an operation on the cluster has neither `group` nor `server`"
+    ),
+    validation = (
+        "!has(self.machines) || self.type == 'ShutdownCluster'",
+        "FieldNotForOperation: `machines` is for ShutdownCluster only"
     )
 )]
 pub struct OperationSpec {
@@ -51,6 +59,9 @@ pub struct OperationSpec {
     /// The server: where a group is to go, or which one is detached, returned, fenced or certified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
+    /// What becomes of the machines when the cluster is shut down; by default they go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machines: Option<Machines>,
     /// When it fails if it has not succeeded, counted from its creation.
     #[serde(default = "deadline")]
     #[schemars(extend("x-stead-minimum" = "1s", "x-stead-maximum" = "168h"))]
@@ -85,6 +96,21 @@ pub enum OperationType {
     /// A person certifies that the server, which is not heard, runs nothing: it is taken over from
     /// as if it had been fenced.
     ConfirmServerDown,
+    /// Stop every group in order, then end every agent in good order. Starting the agents starts the
+    /// cluster, and its groups as their attributes say.
+    ShutdownCluster,
+}
+
+/// What becomes of the machines of a cluster that is shut down.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Machines {
+    /// They go on; only the agents end.
+    #[default]
+    KeepRunning,
+    /// They are shut down, as far as `power` in each server's agent.yaml allows it.
+    PowerOff,
 }
 
 /// Where an operation stands.

@@ -50,7 +50,8 @@ fn check_operation(set: &Set, spec: &OperationSpec) -> Vec<Problem> {
         }
         OperationType::DetachServer
         | OperationType::ReturnServer
-        | OperationType::ConfirmServerDown => {}
+        | OperationType::ConfirmServerDown
+        | OperationType::ShutdownCluster => {}
     }
     problems
 }

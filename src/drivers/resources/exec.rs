@@ -124,12 +124,21 @@ impl Exec<'_> {
             // Only once it is gone is it certain that it starts nothing any more.
             let _ = supervisor.await;
         }
-        self.end(self.spec.termination_grace.into()).await?;
+        self.end(self.grace()).await?;
         Ok(Outcome::Absent)
     }
 
+    /// Another server ran it, too: whatever it still wrote could destroy data.
+    fn at_once(&self) -> bool {
+        self.context.reason == OrderReason::DualActivation
+    }
+
+    fn grace(&self) -> Duration {
+        if self.at_once() { Duration::ZERO } else { self.spec.termination_grace.into() }
+    }
+
     async fn stop_script(&self) -> Result<Outcome, KeeperError> {
-        if let Some(stop) = &self.spec.stop {
+        if let Some(stop) = self.spec.stop.as_ref().filter(|_| !self.at_once()) {
             let event = self.started().await?.map(|started| started.event);
             let event = event.as_deref().unwrap_or(self.event());
             let mut spawn = self.spawn(ProcessKind::Stop, stop, event);
@@ -147,7 +156,7 @@ impl Exec<'_> {
                 return Ok(self.script_failure(STOP_FAILED, "stop", exit));
             }
         }
-        self.end(self.spec.termination_grace.into()).await?;
+        self.end(self.grace()).await?;
         self.host.keeper.remember(&self.key(), None).await?;
         Ok(Outcome::Absent)
     }
@@ -279,6 +288,8 @@ impl Exec<'_> {
             | OrderReason::Restarted
             | OrderReason::Detached
             | OrderReason::Deleted
+            | OrderReason::DualActivation
+            | OrderReason::ClusterShutdown
             | OrderReason::Adopted => "START",
         }
     }
@@ -309,7 +320,10 @@ impl Exec<'_> {
 /// What stop scripts take for the reason of a stop.
 fn factor(reason: OrderReason) -> &'static str {
     match reason {
-        OrderReason::Stopped | OrderReason::Deleted => "GROUPSTOP",
+        OrderReason::Stopped
+        | OrderReason::Deleted
+        | OrderReason::DualActivation
+        | OrderReason::ClusterShutdown => "GROUPSTOP",
         OrderReason::Moved | OrderReason::FailedBack | OrderReason::Detached => "GROUPMOVE",
         OrderReason::FailedOver => "GROUPFAILOVER",
         OrderReason::Restarted => "GROUPRESTART",

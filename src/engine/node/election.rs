@@ -48,7 +48,8 @@ impl Engine {
     fn may_promise(&self) -> bool {
         let proven = !self.must_rejoin || self.keeper.is_some() && self.groups.proven();
         let leaves = self.disk.health == DiskHealth::Leaving;
-        proven && !self.retired && !self.out_of_service && !leaves
+        let ends = self.out_of_service || self.ends_at.is_some();
+        proven && !self.retired && !ends && !leaves
     }
 
     pub(super) fn consider_view(&mut self) {
@@ -462,6 +463,7 @@ impl Engine {
                 .filter_map(|name| Some((name.clone(), self.liveness.peer(name)?.ended?)))
                 .collect(),
             revision: self.durable.revision,
+            writer: self.writer(),
             started: self.was_started || self.view.as_ref().is_some_and(|view| view.started),
         }
     }

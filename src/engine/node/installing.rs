@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Engine;
-use super::leading::Leadership;
+use super::leading::{Leadership, Surplus};
 use super::orders::{adopted, in_doubt};
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::effect::{ArbiterQuestion, Effect};
-use crate::engine::ids::{ActionId, BootId, Revision, Term};
+use crate::engine::ids::{ActionId, BootId, Term};
 use crate::engine::input::{ArbiterAnswer, Verdict};
 use crate::engine::membership::lead::{Absent, Lead, Stamp};
 use crate::engine::membership::proposal::{ArbiterStep, Proposal};
@@ -98,7 +98,7 @@ impl Engine {
         };
         let outside = self.model.cluster.servers.iter().filter(|name| !members.contains(*name));
         let absent = outside.map(|name| (name.clone(), heard(name))).collect();
-        let revision = self.durable.revision;
+        let revision = self.newest_known();
         let question = ArbiterQuestion { members, term, revision, absent };
         self.effects.push_back(Effect::AskArbiter { id, question });
     }
@@ -274,6 +274,7 @@ impl Engine {
         self.end_fencing();
         let former = self.leadership.take();
         let mut leadership = Leadership::new(lead, former, now);
+        leadership.recorded = recorded;
         leadership.take_reports(&self.model, &promises, now, &self.timing());
         self.leadership = Some(leadership);
         let former_members = std::mem::replace(&mut self.last_members, names.clone());
@@ -382,16 +383,6 @@ impl Engine {
         }
     }
 
-    /// A holder that we share no member with wrote what nobody here has.
-    fn note_missed_changes(&mut self, recorded: Option<Revision>) {
-        let ours = self.durable.revision;
-        let Some(theirs) = recorded.filter(|theirs| *theirs > ours) else { return };
-        let (theirs, ours) = (theirs.to_string(), ours.to_string());
-        let parameters = [("theirs", &*theirs), ("ours", &*ours)];
-        let arbitration = self.chronicle.recall("arbitration");
-        self.event_about_cluster("ChangesMissed", &parameters, &[arbitration]);
-    }
-
     fn note_installed(&mut self) {
         let Some(view) = &self.view else { return };
         let term = view.term.to_string();
@@ -438,6 +429,7 @@ impl Leadership {
                     matches!(state.phase, GroupPhase::Stopping | GroupPhase::StopFailed { .. });
                 (ending, std::cmp::Reverse(state.order.clone()), model.priority(server))
             });
+            self.note_copies(&name, holders.iter().map(|(server, held)| (server, held)));
             // Only in doubt on members, while an absent server may hold it: nobody can tell.
             if !free && holders.iter().all(|(_, state)| in_doubt(state)) {
                 let doubts = holders.drain(..).map(|(server, _)| (name.clone(), server));
@@ -450,7 +442,7 @@ impl Leadership {
                 None => Holder::Unknown,
             };
             for (server, _) in holders {
-                self.surplus.insert((name.clone(), server), None);
+                self.surplus.insert((name.clone(), server), Surplus::default());
             }
             self.groups.entry(name).or_insert_with(GroupFacts::unknown).holder = holder;
         }

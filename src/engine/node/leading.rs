@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use crate::api::names::{GroupName, ServerName};
-use crate::engine::ids::{ActionId, BootId, GrantId, IncarnationId};
+use crate::engine::ids::{ActionId, BootId, GrantId, IncarnationId, Revision};
 use crate::engine::input::Verdict;
 use crate::engine::membership::lead::{Freedom, Lead, Stamp};
 use crate::engine::membership::proposal::{ArbiterStep, Proposal};
-use crate::engine::message::{Ack, Message, Order, Renew, Report};
+use crate::engine::message::{Ack, Held, Message, Order, Renew, Report};
 use crate::engine::model::{Arbiter, ObjectKey};
 use crate::engine::mutation::flawed;
 use crate::engine::placement::{self, GroupFacts};
@@ -25,8 +25,15 @@ pub(super) struct Leadership {
     /// Every group of the spec, and every group that somebody holds.
     pub groups: BTreeMap<GroupName, GroupFacts>,
     /// Groups held twice after a non-exclusive arbiter: the copies that are to end.
-    /// With the order that ends each, once it was given. The group starts nowhere before.
-    pub surplus: BTreeMap<(GroupName, ServerName), Option<GrantId>>,
+    /// The group starts nowhere before each has ended.
+    pub surplus: BTreeMap<(GroupName, ServerName), Surplus>,
+    /// Groups that several members ran at once, until the policy has settled it.
+    pub duals: BTreeMap<GroupName, BTreeMap<ServerName, Held>>,
+    /// Servers that the history which goes on takes for failed, though they went on by themselves,
+    /// and where a copy is kept.
+    pub not_failed: std::collections::BTreeSet<ServerName>,
+    /// The revision that the arbiter's record named when the view was installed.
+    pub recorded: Option<Revision>,
     /// Groups that this leader found certainly free, and granted: their release frees them. The
     /// release of one that a member only reported says nothing of absent servers.
     pub granted: std::collections::BTreeSet<GroupName>,
@@ -58,6 +65,15 @@ pub(super) struct Leadership {
     pub disks_written: BTreeMap<ServerName, IncarnationId>,
     /// When it last filled the store of a server outside the view.
     pub filled: BTreeMap<ServerName, Instant>,
+}
+
+/// A copy of a group that is to end.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Surplus {
+    /// The order that ends it, once it was given.
+    pub order: Option<GrantId>,
+    /// It ran while another did, too: it is ended at once.
+    pub dual: bool,
 }
 
 /// A failover between its decision and the moment when the group is online.
@@ -98,6 +114,9 @@ impl Leadership {
             installed: now,
             groups,
             surplus: BTreeMap::new(),
+            duals: BTreeMap::new(),
+            not_failed: std::collections::BTreeSet::new(),
+            recorded: None,
             granted: std::collections::BTreeSet::new(),
             doubts: std::collections::BTreeSet::new(),
             orders: BTreeMap::new(),

@@ -86,6 +86,7 @@ impl Engine {
             let reason = "StartupWaiting";
             aspects.push(Aspect { type_: "Reconciling", status: true, reason, message });
         }
+        aspects.extend(self.history_aspect());
         if online < configured {
             let out: Vec<String> = servers
                 .iter()
@@ -341,6 +342,7 @@ impl Engine {
             let reason = "RestartPending";
             aspects.push(Aspect { type_: "RestartPending", status: true, reason, message });
         }
+        aspects.extend(self.dual_activation_aspect(name));
         let conditions = aspects
             .into_iter()
             .map(|aspect| self.since.condition(now, &key, model.generation, aspect))

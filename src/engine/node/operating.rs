@@ -11,7 +11,7 @@ use crate::engine::message::OrderReason;
 use crate::engine::model::{ObjectKey, StoredObject};
 use crate::engine::operations::{OperationFacts, OperationModel, settle, step_all};
 use crate::engine::placement::{
-    DiskIntent, GroupIntent, Holder, IntentOf, Out, ServerIntent, View, server_intent_key,
+    ClusterShutdown, DiskIntent, GroupIntent, Holder, IntentOf, Out, ServerIntent, View, server_intent_key, shutdown_intent_key,
 };
 use crate::engine::time::Instant;
 
@@ -26,6 +26,7 @@ pub(super) struct Intents {
     pub ran: BTreeMap<GroupName, Ran>,
     /// State folders that servers are known by, each with the revision that says so.
     pub disks: BTreeMap<ServerName, (DiskIntent, Revision)>,
+    pub shutdown: Option<ClusterShutdown>,
     pub operations: BTreeMap<String, OperationModel>,
 }
 
@@ -67,6 +68,8 @@ impl Engine {
         }
         let servers = self.server_facts();
         let fences = self.fence_facts();
+        let hold = self.hold();
+        let again = self.start_again();
         let Some(leadership) = &mut self.leadership else {
             return;
         };
@@ -78,10 +81,17 @@ impl Engine {
             servers: &servers,
             groups: &leadership.groups,
             started: self.view.as_ref().is_some_and(|view| view.started),
+            hold,
             now: self.now.instant,
         };
-        let operations = &self.intents.operations;
-        let facts = OperationFacts { view, operations, fences: &fences, wall: self.now.wall };
+        let facts = OperationFacts {
+            view,
+            operations: &self.intents.operations,
+            fences: &fences,
+            shutdown: self.intents.shutdown.as_ref(),
+            runs: &leadership.lead.members,
+            wall: self.now.wall,
+        };
         let mut changes = settle(&facts);
         let mut told = Vec::new();
         for (name, step) in step_all(&facts) {
@@ -99,6 +109,7 @@ impl Engine {
             }
         }
         changes.extend(self.deletions());
+        changes.extend(again);
         changes.retain(|(key, json)| {
             self.durable.objects.get(key).map(|object| &*object.json) != json.as_deref()
         });
@@ -144,7 +155,8 @@ impl Engine {
             | OperationType::FailoverGroup
             | OperationType::RestartGroup
             | OperationType::FenceServer
-            | OperationType::ConfirmServerDown => return,
+            | OperationType::ConfirmServerDown
+            | OperationType::ShutdownCluster => return,
         };
         self.event("Server", server, reason, &[("server", server)], &[Some(cause)]);
     }
@@ -238,7 +250,7 @@ impl Engine {
     /// CP-23: a server that was lost while the cluster ran stays out until it is returned.
     pub(super) fn mark_failed_servers(&mut self, former: &[ServerName]) {
         let Some(view) = &self.view else { return };
-        if !view.started {
+        if !view.started || self.was_shut_down() {
             return;
         }
         let lost: Vec<ServerName> = former
@@ -300,6 +312,10 @@ impl Intents {
             if let Some(disk) = DiskIntent::read(&object.json) {
                 self.disks.insert(server.into(), (disk, object.revision));
             }
+            return;
+        }
+        if *key == shutdown_intent_key() {
+            self.shutdown = ClusterShutdown::read(&object.json);
             return;
         }
         match IntentOf::read(key, &object.json) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::leading::{FailoverUnderWay, Leadership, Ran};
+use super::leading::{FailoverUnderWay, Leadership, Ran, Surplus};
 use super::{Engine, events::text};
 use crate::api::kinds::LastFailover;
 use crate::api::names::{GroupName, ServerName};
@@ -47,17 +47,16 @@ impl Engine {
             .filter(|name| !view.members.contains(name) && !self.known_out(name))
             .map(|name| name.to_string())
             .collect();
-        let over = self.startup_deadline().is_none_or(|at| self.now.instant >= at);
+        let over = self.startup_deadline().is_none_or(|at| self.now.instant >= at)
+            && !self.startup_waits_for_proof();
         if missing.is_empty() || over {
             if let Some(view) = &mut self.view {
                 view.started = true;
             }
             let installed = self.chronicle.recall("installed");
-            self.event_about_cluster(
-                "StartupComplete",
-                &[("missing", &missing.join(", "))],
-                &[installed],
-            );
+            let missing = missing.join(", ");
+            self.event_about_cluster("StartupComplete", &[("missing", &missing)], &[installed]);
+            self.tell_history(&missing, installed);
             if let Some(leadership) = &mut self.leadership {
                 leadership.dirty = true;
             }
@@ -66,7 +65,10 @@ impl Engine {
         }
         let told = self.leadership.as_ref().is_some_and(|leadership| leadership.told_waiting);
         if !told {
-            let wait = text(self.model.cluster.wait_for_servers);
+            let wait = match self.startup_waits_for_proof() {
+                true => "as long as it takes".to_owned(),
+                false => text(self.model.cluster.wait_for_servers),
+            };
             let parameters = [("missing", &*missing.join(", ")), ("wait", &*wait)];
             self.event_about_cluster("StartupWaiting", &parameters, &[]);
             if let Some(leadership) = &mut self.leadership {
@@ -150,6 +152,7 @@ impl Engine {
             return;
         }
         let servers = self.server_facts();
+        let hold = self.hold();
         let Some(leadership) = &mut self.leadership else {
             return;
         };
@@ -173,6 +176,7 @@ impl Engine {
             servers: &servers,
             groups: &leadership.groups,
             started,
+            hold,
             now,
         };
         let (decisions, mut report) = plan(&view);
@@ -220,6 +224,7 @@ impl Engine {
                 .intents
                 .servers
                 .get(&server)
+                .filter(|it| it.out != Out::Failed || !leadership.not_failed.contains(&server))
                 .map(|intent| intent.kept_out())
                 .or_else(|| (!fit).then(unfit))
                 .or_else(|| disk.fails().then(ailing))
@@ -286,7 +291,7 @@ impl Engine {
         self.give(server, order);
     }
 
-    fn order_stop(&mut self, group: &GroupName, reason: OrderReason) {
+    pub(super) fn order_stop(&mut self, group: &GroupName, reason: OrderReason) {
         let now = self.now.instant;
         let wall = self.now.wall;
         let Some(leadership) = &mut self.leadership else {
@@ -328,24 +333,24 @@ impl Engine {
 
     /// A copy that runs beside the holder's is ended (CP-32).
     fn order_surplus(&mut self) {
+        self.settle_dual_activations();
         let Some(leadership) = &mut self.leadership else {
             return;
         };
-        let pending: Vec<(GroupName, ServerName)> = leadership
+        let pending: Vec<((GroupName, ServerName), bool)> = leadership
             .surplus
             .iter()
-            .filter(|(_, order)| order.is_none())
-            .map(|(key, _)| key.clone())
+            .filter(|(_, surplus)| surplus.order.is_none())
+            .map(|(key, surplus)| (key.clone(), surplus.dual))
             .collect();
-        for (group, server) in pending {
+        for ((group, server), dual) in pending {
             let Some(leadership) = &mut self.leadership else {
                 return;
             };
             let id = leadership.next_order();
-            leadership.surplus.insert((group.clone(), server.clone()), Some(id.clone()));
-            let parameters = [("group", group.as_str()), ("server", server.as_str())];
-            self.event("FailoverGroup", group.as_str(), "DualActivation", &parameters, &[]);
-            let reason = OrderReason::Adopted;
+            let surplus = Surplus { order: Some(id.clone()), dual };
+            leadership.surplus.insert((group.clone(), server.clone()), surplus);
+            let reason = if dual { OrderReason::DualActivation } else { OrderReason::Adopted };
             let order = Order { group, id, action: OrderAction::Stop, reason, previous: None };
             self.give(server, order);
         }
@@ -445,8 +450,8 @@ impl Engine {
         let timing = self.model.cluster.timing;
         let all_free = leadership.lead.unfree(self.now.instant, &timing).is_empty();
         let key = (group.clone(), from.clone());
-        if let Some(order) = leadership.surplus.get(&key) {
-            let ended = order.as_ref().is_some_and(|id| held.order >= *id);
+        if let Some(surplus) = leadership.surplus.get(&key) {
+            let ended = surplus.order.as_ref().is_some_and(|id| held.order >= *id);
             if ended && held.phase == GroupPhase::Stopped {
                 leadership.surplus.remove(&key);
                 leadership.dirty = true;
@@ -552,8 +557,13 @@ impl Leadership {
         };
         self.dirty = true;
         match &facts.holder {
-            Holder::Held { .. } => {
-                self.surplus.insert((group.clone(), from.clone()), None);
+            Holder::Held { server, order, phase, .. } => {
+                let present = phase.clone().map(|phase| Held { order: order.clone(), phase });
+                let copies = present.map(|present| [(server.clone(), present)]);
+                let copies = copies.into_iter().flatten().chain([(from.clone(), held.clone())]);
+                let copies: Vec<_> = copies.collect();
+                self.note_copies(group, copies.iter().map(|(server, held)| (server, held)));
+                self.surplus.insert((group.clone(), from.clone()), Surplus::default());
             }
             // In doubt there until a probe has said so, while an absent server may hold it: what
             // ends the doubt must not make it free.

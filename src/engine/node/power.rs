@@ -68,7 +68,7 @@ impl Engine {
         self.effects.push_back(Effect::Power { action });
     }
 
-    fn stop_taking_part(&mut self) {
+    pub(super) fn stop_taking_part(&mut self) {
         self.drop_leadership();
         self.lease.end();
         self.view = None;

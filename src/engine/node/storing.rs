@@ -12,6 +12,7 @@ use super::{AfterPersist, Engine};
 use crate::api::names::ServerName;
 use crate::engine::effect::{Change, Expected, Record, WriteError};
 use crate::engine::ids::{ActionId, Revision, Term};
+use crate::engine::lineage::Lineage;
 use crate::engine::message::{
     Message, Nack, Promise, StoreAppend, StoreAppended, StoreFetch, StoreSnapshot,
 };
@@ -35,6 +36,11 @@ pub(super) struct Store {
     /// Members whose disk does not take it, and why.
     failing: BTreeMap<ServerName, String>,
     snapshot_sent: BTreeMap<ServerName, Instant>,
+    /// Members whose store went another way: whatever its number, it is replaced.
+    apart: BTreeSet<ServerName>,
+    /// This server's own store is being replaced by one that went another way: what that says
+    /// counts, whatever the numbers.
+    replaced: bool,
 }
 
 /// Who wants a write.
@@ -68,12 +74,29 @@ impl Store {
             members: BTreeMap::new(),
             failing: BTreeMap::new(),
             snapshot_sent: BTreeMap::new(),
+            apart: BTreeSet::new(),
+            replaced: false,
         }
     }
 
     /// Every member of the view has persisted up to here, as far as this server knows.
     pub fn committed(&self) -> Revision {
         self.committed
+    }
+
+    /// This member's store went another way than ours.
+    pub fn went_apart(&mut self, member: ServerName) {
+        self.apart.insert(member);
+    }
+
+    /// This member's store is a part of ours.
+    pub fn joined(&mut self, member: &ServerName) {
+        self.apart.remove(member);
+    }
+
+    /// Whether this member's store is known to have gone another way.
+    pub fn is_apart(&self, member: &ServerName) -> bool {
+        self.apart.contains(member)
     }
 
     /// Whether a write of operations is still to be answered.
@@ -89,6 +112,10 @@ impl Store {
 
 impl Engine {
     pub(super) fn on_write(&mut self, id: ActionId, after: Revision, changes: Vec<Change>) {
+        if self.leading() && self.waits_for_changes() {
+            self.write_done(id, Err(WriteError::ChangesAwaited));
+            return;
+        }
         if !self.leading() || self.store.queue.len() >= QUEUE_MAX {
             let leader = self.live_leader().filter(|leader| *leader != self.me()).cloned();
             self.write_done(id, Err(WriteError::NotLeader { leader }));
@@ -123,7 +150,8 @@ impl Engine {
         }
         let current = self.durable.revision;
         let behind = self.store.members.values().any(|revision| *revision != current);
-        if behind || self.store_is_persisting() {
+        let filled = !behind && self.store.apart.is_empty();
+        if !filled || self.store_is_persisting() || self.waits_for_changes() {
             return;
         }
         let Some(term) = self.leadership.as_ref().map(|leadership| leadership.lead.term.clone())
@@ -157,6 +185,10 @@ impl Engine {
         if overlay.is_empty() {
             self.answer_origins(&origins, Ok(current));
             return;
+        }
+        let lineage = Lineage::read(&self.durable.objects).continued(&term, current);
+        if let Some(text) = lineage.and_then(|lineage| lineage.json()) {
+            overlay.insert(Lineage::key(), Some(text.into()));
         }
         let changes: Vec<_> = overlay.into_iter().collect();
         let append = StoreAppend { term: term.clone(), previous: current, revision, changes };
@@ -192,11 +224,16 @@ impl Engine {
         let missing: Vec<ServerName> = self
             .other_members()
             .into_iter()
-            .filter(|name| !flight.persisted.contains(name))
+            .filter(|name| !flight.persisted.contains(name) && !self.store.apart.contains(name))
             .collect();
         for name in missing {
             self.send(&name, Message::StoreAppend(append.clone()));
         }
+    }
+
+    /// Whether the batch under way makes this revision.
+    pub(super) fn writes_under_way(&self, revision: Revision) -> bool {
+        self.store.in_flight.as_ref().is_some_and(|flight| flight.append.revision == revision)
     }
 
     fn other_members(&self) -> Vec<ServerName> {
@@ -207,7 +244,7 @@ impl Engine {
         leadership.lead.members.keys().filter(|name| *name != me).cloned().collect()
     }
 
-    fn store_is_persisting(&self) -> bool {
+    pub(super) fn store_is_persisting(&self) -> bool {
         self.awaiting_disk.values().any(|after| matches!(after, AfterPersist::Store { .. }))
     }
 
@@ -248,7 +285,8 @@ impl Engine {
         // number is above what the batch under way follows on.
         let limit = if flawed!(self.flaw, DivergedMemberNotFilled) { base } else { latest };
         let behind = |revision: &Revision| *revision != base && *revision < limit;
-        let behind = self.store.members.get(name).is_some_and(behind);
+        let behind = self.store.members.get(name).is_some_and(behind)
+            || self.store.apart.contains(name);
         let now = self.now.instant;
         let interval = self.timing().interval;
         let recent =
@@ -294,9 +332,16 @@ impl Engine {
         if !fetched && !led && !fills || self.store_is_persisting() {
             return;
         }
-        if snapshot.revision <= self.durable.revision {
+        let apart = self.is_apart_from(&snapshot);
+        let newer = snapshot.revision > self.durable.revision
+            || snapshot.revision == self.durable.revision && apart;
+        if !newer {
             self.tell_stored(from, &snapshot.term, None);
             return;
+        }
+        if apart {
+            self.keep_aside(&snapshot);
+            self.store.replaced = true;
         }
         let record = Record::Snapshot { revision: snapshot.revision, objects: snapshot.objects };
         let after = AfterPersist::Store {
@@ -326,7 +371,7 @@ impl Engine {
 
     fn tell_stored(&mut self, leader: &ServerName, term: &Term, error: Option<String>) {
         let revision = self.durable.revision;
-        let appended = StoreAppended { term: term.clone(), revision, error };
+        let appended = StoreAppended { term: term.clone(), revision, writer: self.writer(), error };
         self.send(leader, Message::StoreAppended(appended));
     }
 
@@ -380,6 +425,7 @@ impl Engine {
             self.event("Server", from.as_str(), "StoreBehind", &parameters, &[]);
         }
         self.store.members.insert(from.clone(), appended.revision);
+        self.note_lineage(from, appended.writer.as_ref(), appended.revision);
         self.liveness.note_revision(from, appended.revision);
         if let Some(flight) = &mut self.store.in_flight
             && appended.revision >= flight.append.revision
@@ -414,7 +460,8 @@ impl Engine {
             self.answer_origins(&flight.origins, Ok(flight.append.revision));
             return;
         }
-        if self.store.members.values().all(|held| *held >= revision) {
+        let apart = !self.store.apart.is_empty();
+        if !apart && self.store.members.values().all(|held| *held >= revision) {
             self.commit(revision);
         }
     }
@@ -432,11 +479,13 @@ impl Engine {
 
     /// The store up to `revision` is everybody's: what it says counts from now on.
     pub(super) fn commit(&mut self, revision: Revision) {
-        let news =
-            revision >= self.durable.revision && self.durable.revision > self.store.committed;
+        let replaced = self.store.replaced && !self.store_is_persisting();
+        let news = revision >= self.durable.revision
+            && (self.durable.revision > self.store.committed || replaced);
         if !news {
             return;
         }
+        self.store.replaced = false;
         self.store.committed = self.durable.revision;
         self.report_version += 1;
         self.read_intents();
@@ -469,12 +518,16 @@ impl Engine {
             .map(|(name, (_, promise))| (name.clone(), promise.revision))
             .collect();
         self.store.snapshot_sent.clear();
+        self.store.apart.clear();
+        for (name, (_, promise)) in promises.iter().filter(|(name, _)| **name != me) {
+            self.note_lineage(name, promise.writer.as_ref(), promise.revision);
+        }
         if let (Some(flight), Some(leadership)) = (&mut self.store.in_flight, &self.leadership) {
             flight.append.term = leadership.lead.term.clone();
             let revision = flight.append.revision;
             flight.persisted.retain(|name| *name == me);
             for (name, held) in &self.store.members {
-                if *held >= revision {
+                if *held >= revision && !self.store.apart.contains(name) {
                     flight.persisted.insert(name.clone());
                 }
             }
@@ -494,5 +547,6 @@ impl Engine {
         let origins: Vec<Origin> = queue.iter().map(|pending| pending.origin).collect();
         self.answer_origins(&origins, Err(WriteError::NotLeader { leader: None }));
         self.store.members.clear();
+        self.store.apart.clear();
     }
 }

@@ -13,7 +13,8 @@ fn operation(type_: OperationType, server: Option<&str>) -> OperationModel {
         OperationType::DetachServer
         | OperationType::ReturnServer
         | OperationType::FenceServer
-        | OperationType::ConfirmServerDown => None,
+        | OperationType::ConfirmServerDown
+        | OperationType::ShutdownCluster => None,
         OperationType::StartGroup
         | OperationType::StopGroup
         | OperationType::MoveGroup
@@ -26,6 +27,7 @@ fn operation(type_: OperationType, server: Option<&str>) -> OperationModel {
             type_,
             group,
             server: server.map(str::to_owned),
+            machines: None,
             deadline: std::time::Duration::from_secs(60).into(),
         },
         state: OperationState::Pending,
@@ -40,12 +42,16 @@ struct Play {
     world: World,
     fences: BTreeMap<ServerName, FenceFacts>,
     operations: BTreeMap<String, OperationModel>,
+    shutdown: Option<ClusterShutdown>,
+    runs: BTreeMap<ServerName, BootId>,
 }
 
 impl Play {
     fn new(lines: &[&str], operation: OperationModel) -> Self {
         let operations = BTreeMap::from([("op1".to_owned(), operation)]);
-        Self { world: World::read(lines), operations, fences: BTreeMap::new() }
+        let runs = ["node1", "node2", "node3"].map(|name| (name.into(), BootId(7))).into();
+        let (fences, shutdown) = (BTreeMap::new(), None);
+        Self { world: World::read(lines), operations, fences, shutdown, runs }
     }
 
     fn facts(&self) -> OperationFacts<'_> {
@@ -53,6 +59,8 @@ impl Play {
             view: self.world.view(),
             operations: &self.operations,
             fences: &self.fences,
+            shutdown: self.shutdown.as_ref(),
+            runs: &self.runs,
             wall: WallTime(1_700_000_000_000),
         }
     }

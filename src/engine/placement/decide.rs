@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::choose::{another, best, better, unavailable};
-use super::facts::{GroupFacts, Holder, Out, Released, View};
+use super::facts::{GroupFacts, Hold, Holder, Out, Released, View};
 use super::intent::Desired;
 use super::report::WaitingOn;
 use crate::api::kinds::{ActivationFailure, Automation};
@@ -101,6 +101,11 @@ impl Case<'_> {
         let Some(group) = self.group.filter(|group| !group.deleting) else {
             return wait(WaitingOn::Deletion);
         };
+        match self.view.hold {
+            Some(Hold::MissedChanges) => return wait(WaitingOn::MissedChanges),
+            Some(Hold::Shutdown) => return wait(WaitingOn::ClusterShutdown),
+            None => {}
+        }
         let wanted = match &self.facts.intent.desired {
             Desired::Stopped { why } => return wait(WaitingOn::Stopped(why.clone())),
             Desired::Automatic => None,
@@ -167,7 +172,7 @@ impl Case<'_> {
         match released.reason {
             // The intent that keeps it stopped is on its way to the store, or was withdrawn by
             // an operation that names a server.
-            OrderReason::Stopped => {
+            OrderReason::Stopped | OrderReason::DualActivation => {
                 wait(WaitingOn::Stopped(format!("was stopped on {}", released.server)))
             }
             OrderReason::Restarted => {
@@ -186,6 +191,7 @@ impl Case<'_> {
             | OrderReason::Deleted
             | OrderReason::Startup
             | OrderReason::Started
+            | OrderReason::ClusterShutdown
             | OrderReason::Adopted => {
                 self.start(group, reason_after(released.reason), previous, None)
             }
@@ -215,6 +221,9 @@ impl Case<'_> {
         if !self.view.servers.get(stay.server).is_some_and(|server| server.member) {
             // No order reaches it; the view that is being made without it will tell.
             return wait(WaitingOn::Takeover);
+        }
+        if self.view.hold == Some(Hold::Shutdown) {
+            return stop(OrderReason::ClusterShutdown);
         }
         let on = match &self.facts.intent.desired {
             Desired::Stopped { .. } => return stop(OrderReason::Stopped),
@@ -368,8 +377,11 @@ fn activation_limits(
 /// Why a group starts, after it was stopped for a reason.
 fn reason_after(stopped: OrderReason) -> OrderReason {
     match stopped {
-        OrderReason::Stopped | OrderReason::Deleted | OrderReason::Started => OrderReason::Started,
-        OrderReason::Startup => OrderReason::Startup,
+        OrderReason::Stopped
+        | OrderReason::Deleted
+        | OrderReason::Started
+        | OrderReason::DualActivation => OrderReason::Started,
+        OrderReason::Startup | OrderReason::ClusterShutdown => OrderReason::Startup,
         OrderReason::Moved => OrderReason::Moved,
         OrderReason::FailedOver | OrderReason::Adopted => OrderReason::FailedOver,
         OrderReason::FailedBack => OrderReason::FailedBack,

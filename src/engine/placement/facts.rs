@@ -22,8 +22,19 @@ pub struct View<'a> {
     pub groups: &'a BTreeMap<GroupName, GroupFacts>,
     /// Whether start-up synchronisation is over.
     pub started: bool,
+    /// What overrides every group's own rules.
+    pub hold: Option<Hold>,
     /// Now, on the leader's clock.
     pub now: Instant,
+}
+
+/// What overrides every group's own rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hold {
+    /// Newer changes than any member has are waited for: nothing is started.
+    MissedChanges,
+    /// The cluster is being shut down: everything is stopped.
+    Shutdown,
 }
 
 /// A server, as far as placement cares.

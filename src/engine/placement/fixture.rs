@@ -21,6 +21,7 @@ pub struct World {
     pub servers: BTreeMap<ServerName, ServerFacts>,
     pub groups: BTreeMap<GroupName, GroupFacts>,
     pub started: bool,
+    pub hold: Option<Hold>,
 }
 
 impl World {
@@ -30,6 +31,7 @@ impl World {
             servers: &self.servers,
             groups: &self.groups,
             started: self.started,
+            hold: self.hold,
             now: NOW,
         }
     }
@@ -46,6 +48,7 @@ impl World {
             servers: BTreeMap::new(),
             groups: BTreeMap::new(),
             started: true,
+            hold: None,
         };
         let name = GroupName::from("web");
         let mut facts = GroupFacts { holder: Holder::Free, ..GroupFacts::unknown() };

@@ -1,11 +1,14 @@
 //! What people asked for and must survive: objects of kind `Intent` in the store, one for each
 //! group and server that has any. No object means `Automatic`, and a server that takes part.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::facts::{KeptOut, Out};
+use crate::api::kinds::Machines;
 use crate::api::names::{GroupName, ServerName};
-use crate::engine::ids::{GrantId, IncarnationId};
+use crate::engine::ids::{BootId, GrantId, IncarnationId};
 use crate::engine::model::ObjectKey;
 use crate::engine::time::WallTime;
 
@@ -25,6 +28,55 @@ pub struct GroupIntent {
     /// The uid of the operation that is carrying this out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
+    /// It ran on several servers at once, and nobody has acted on it since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dual: Option<DualActivation>,
+}
+
+/// A group that ran on several servers at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DualActivation {
+    /// When that was found.
+    pub since: WallTime,
+    /// Where it ran.
+    pub servers: Vec<ServerName>,
+    /// Where it goes on; none: nowhere.
+    pub kept: Option<ServerName>,
+}
+
+/// The cluster is being shut down, or was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterShutdown {
+    /// The uid of the operation.
+    pub operation: String,
+    /// Since when.
+    pub since: WallTime,
+    /// What becomes of the machines.
+    pub machines: Machines,
+    /// The runs of the members' agents that end, once every group has stopped.
+    pub ended: BTreeMap<ServerName, BootId>,
+}
+
+impl ClusterShutdown {
+    /// The object's text.
+    #[must_use]
+    pub fn json(&self) -> Option<String> {
+        serde_json::to_string(self).ok()
+    }
+
+    /// Reads the object's text.
+    #[must_use]
+    pub fn read(json: &str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
+}
+
+/// The key of the cluster's shutdown.
+#[must_use]
+pub fn shutdown_intent_key() -> ObjectKey {
+    ObjectKey::new(INTENT_KIND, "shutdown")
 }
 
 /// Whether a group is to run.

@@ -20,10 +20,10 @@ pub(crate) mod fixture;
 mod tests;
 
 pub use choose::{Score, another, best, better, unavailable};
-pub use facts::{GroupFacts, Holder, KeptOut, Out, Refusal, Released, ServerFacts, View};
+pub use facts::{GroupFacts, Hold, Holder, KeptOut, Out, Refusal, Released, ServerFacts, View};
 pub use intent::{
-    Desired, DiskIntent, GroupIntent, INTENT_KIND, IntentOf, ServerIntent, disk_intent_key,
-    group_intent_key, server_intent_key,
+    ClusterShutdown, Desired, DiskIntent, DualActivation, GroupIntent, INTENT_KIND, IntentOf,
+    ServerIntent, disk_intent_key, group_intent_key, server_intent_key, shutdown_intent_key,
 };
 pub use report::{GroupReport, Report, WaitingOn, WhyNot};
 

@@ -86,6 +86,10 @@ pub enum WaitingOn {
     OutsidePolicy(ServerName),
     /// It is being deleted.
     Deletion,
+    /// A server that is not here has newer changes.
+    MissedChanges,
+    /// The cluster is being shut down.
+    ClusterShutdown,
 }
 
 impl WaitingOn {
@@ -111,6 +115,8 @@ impl WaitingOn {
             Self::Activation(_) => "WaitingForActivation",
             Self::OutsidePolicy(_) => "OutsidePolicy",
             Self::Deletion => "WaitingForDeletion",
+            Self::MissedChanges => "WaitingForChanges",
+            Self::ClusterShutdown => "ClusterShuttingDown",
         }
     }
 
@@ -122,7 +128,9 @@ impl WaitingOn {
             | Self::StartupSynchronisation
             | Self::StartupManual
             | Self::NoServerLeft
-            | Self::Deletion => Vec::new(),
+            | Self::Deletion
+            | Self::MissedChanges
+            | Self::ClusterShutdown => Vec::new(),
             Self::FailoverManual(server) => {
                 parameters([("message", &format!("{server}, which ran it, was lost"))])
             }
@@ -174,7 +182,9 @@ impl WaitingOn {
             | Self::Release(_)
             | Self::Activation(_)
             | Self::OutsidePolicy(_)
-            | Self::Deletion => catalogue::render(self.id(), &self.parameters(), Language::English),
+            | Self::Deletion
+            | Self::MissedChanges
+            | Self::ClusterShutdown => catalogue::render(self.id(), &self.parameters(), Language::English),
         }
     }
 }

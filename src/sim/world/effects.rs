@@ -69,6 +69,7 @@ impl<N: Node> World<N> {
             | Effect::Power { .. }
             | Effect::Watchdog { .. }
             | Effect::Remember { .. }
+            | Effect::KeepAside { .. }
             | Effect::WriteDone { .. } => {
                 self.trace.event(self.now, 50 + server as u64, || format!("{name} {effect:?}"));
             }
@@ -113,6 +114,8 @@ impl<N: Node> World<N> {
             }
             Effect::Cancel { id } => self.machines[server].drivers.cancel(id),
             Effect::Power { action } => self.end_machine(server, action),
+            // For people.
+            Effect::KeepAside { .. } => {}
             // Simulated machines have none: their keepers can't hang.
             Effect::Watchdog { .. } => {}
             Effect::Event(event) => {
@@ -277,7 +280,7 @@ impl<N: Node> World<N> {
         let epoch = self.machines[server].epoch;
         self.agent_ends(server, true);
         self.kill(server);
-        if action != PowerAction::StopAgent {
+        if !matches!(action, PowerAction::StopAgent | PowerAction::EndAgent) {
             self.machines[server].ending = true;
             let drawn = self.randoms.keeper.milliseconds(200, 2000);
             let delay = self.options.pace.as_ref().map_or(drawn, |pace| pace.shutdown);

@@ -86,6 +86,7 @@ impl<N: Node> World<N> {
             type_,
             group: group.map(Into::into),
             server: server.map(Into::into),
+            machines: None,
             deadline: Duration::from_secs(600).into(),
         };
         let json = setup::text(&Operation::new(&name, spec), "Operation", &name);
