@@ -158,7 +158,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&global, &arguments),
         Command::Completion(arguments) => completion::run(&arguments),
-        Command::Cluster(arguments) => cluster::run(&arguments),
+        Command::Cluster(arguments) => on_runtime(cluster::run(&global, &arguments)),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Apply(arguments) => on_runtime(apply::run(&global, &arguments)),
         Command::Get(arguments) => on_runtime(get::run(&global, &arguments)),

@@ -38,6 +38,13 @@ pub(super) struct Options {
     output: Option<ObjectOutput>,
 }
 
+impl Options {
+    /// Whether anything is really asked for.
+    pub(super) fn in_earnest(&self) -> bool {
+        self.dry_run == DryRun::None
+    }
+}
+
 /// What is only tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum DryRun {
@@ -83,7 +90,17 @@ pub(super) async fn run(
     group: Option<&str>,
     server: Option<&str>,
 ) -> Result<(), Failure> {
-    let operation = operation(options, type_, group, server);
+    run_with(global, options, type_, &[("group", group), ("server", server)]).await
+}
+
+/// The same with any fields of the operation.
+pub(super) async fn run_with(
+    global: &Global,
+    options: &Options,
+    type_: &str,
+    fields: &[(&str, Option<&str>)],
+) -> Result<(), Failure> {
+    let operation = operation(options, type_, fields);
     if options.dry_run == DryRun::Client {
         return print(&render(&operation, options.output.unwrap_or(ObjectOutput::Yaml))?);
     }
@@ -119,16 +136,15 @@ pub(super) async fn run(
     finish(&ended?, options.output)
 }
 
-fn operation(options: &Options, type_: &str, group: Option<&str>, server: Option<&str>) -> Value {
+fn operation(options: &Options, type_: &str, fields: &[(&str, Option<&str>)]) -> Value {
     let mut spec = json!({
         "type": type_,
         "deadline": kinds::Duration::from(options.deadline).to_string(),
     });
-    if let Some(group) = group {
-        spec["group"] = group.into();
-    }
-    if let Some(server) = server {
-        spec["server"] = server.into();
+    for (field, value) in fields {
+        if let Some(value) = value {
+            spec[field] = (*value).into();
+        }
     }
     let mut words = String::new();
     for character in type_.chars() {
@@ -137,7 +153,8 @@ fn operation(options: &Options, type_: &str, group: Option<&str>, server: Option
         }
         words.push(character.to_ascii_lowercase());
     }
-    let object = group.or(server).unwrap_or("cluster");
+    let about = |name: &str| fields.iter().find(|(field, _)| *field == name)?.1;
+    let object = about("group").or(about("server")).unwrap_or("cluster");
     // Milliseconds and process: two people who ask for the same at once make two operations.
     let number = Timestamp::now().as_millisecond();
     let name = format!("{words}-{object}-{number:x}-{:x}", std::process::id());

@@ -105,7 +105,39 @@ fn a_replaced_disk_is_filled_by_the_others_and_two_of_them_wait_for_a_person() {
     let done = cluster.servers[2].recover(&["--yes"]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     cluster.servers[2].start();
+    // A forced return: what it is to run on is for a person to say, too.
+    cluster.until("failovergroup", "web", |group| {
+        group["status"]["message"].as_str().is_some_and(|text| text.contains("was recovered from"))
+    });
+    assert!(cluster.stead(&["group", "start", "web"]).status.success());
     cluster.online("web");
+}
+
+#[test]
+fn a_cluster_is_shut_down_on_purpose_and_starts_again_when_its_agents_do() {
+    let (_folder, journal, mut cluster) = cluster();
+    cluster.online("web");
+    let asked = cluster.stead(&["cluster", "shutdown"]);
+    assert!(!asked.status.success(), "nobody at a terminal confirmed it");
+    let text = String::from_utf8_lossy(&asked.stdout).into_owned();
+    assert!(text.contains("group web, active on") && text.contains("server node3"), "{text}");
+    let tried = cluster.stead(&["cluster", "shutdown", "--dry-run=server"]);
+    assert!(tried.status.success(), "{}", String::from_utf8_lossy(&tried.stderr));
+    let done = cluster.stead(&["cluster", "shutdown", "--yes"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    for server in &mut cluster.servers {
+        let agent = server.agent.take().unwrap();
+        assert!(agent.wait(), "{} ends in good order", server.name);
+        assert!(server.log().contains("has stopped cleanly"), "{}", server.log());
+    }
+    let processes = starts(&journal);
+    assert!(processes.len() == 1 && !lives(processes[0]), "{processes:?}");
+    cluster.servers.iter_mut().for_each(crate::harness::Server::start);
+    cluster.online("web");
+    assert_eq!(starts(&journal).len(), 2);
+    for server in ["node1", "node2", "node3"] {
+        cluster.until("server", server, |server| server["status"]["state"] == "Online");
+    }
 }
 
 #[test]
