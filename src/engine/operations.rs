@@ -11,8 +11,8 @@ use super::ids::{BootId, GrantId, Revision};
 use super::message::{GroupPhase, OrderAction, OrderReason, Wants};
 use super::model::{GroupModel, ObjectKey};
 use super::placement::{
-    ClusterShutdown, Desired, GroupFacts, GroupIntent, Holder, Out, ServerIntent, View, another, best,
-    group_intent_key, server_intent_key, shutdown_intent_key, unavailable,
+    ClusterShutdown, Desired, GroupFacts, GroupIntent, Holder, Out, ServerIntent, View, another,
+    best, group_intent_key, server_intent_key, shutdown_intent_key, unavailable,
 };
 use super::time::{Instant, WallTime};
 use crate::api::kinds::{
@@ -178,7 +178,7 @@ pub fn step(operation: &OperationModel, facts: &OperationFacts<'_>) -> Operation
         OperationType::DetachServer | OperationType::ReturnServer => server_step(operation, facts),
         OperationType::FenceServer => fence_step(operation, facts),
         OperationType::ConfirmServerDown => certificate_step(operation, facts),
-        OperationType::ShutdownCluster => shutdown_step(operation, facts),
+        OperationType::ShutdownCluster => whole::shutdown_step(operation, facts),
         OperationType::StartGroup
         | OperationType::StopGroup
         | OperationType::MoveGroup
@@ -429,48 +429,6 @@ fn certificate_step(operation: &OperationModel, facts: &OperationFacts<'_>) -> O
         Some((uid, Err(why))) if *uid == operation.uid => failed(format!("{server}: {why}")),
         Some(_) | None => running(format!("that {server} is down is being taken note of")),
     }
-}
-
-/// The whole cluster ends: first every group, then every agent.
-fn shutdown_step(operation: &OperationModel, facts: &OperationFacts<'_>) -> OperationStep {
-    let ours = facts.shutdown.filter(|shutdown| shutdown.operation == operation.uid);
-    let shutdown = match (operation.state, ours, facts.shutdown) {
-        (OperationState::Running, None, _) => return superseded("it was withdrawn"),
-        (_, Some(ours), _) => ours.clone(),
-        (_, None, Some(other)) if other.ended.is_empty() => {
-            return failed("another operation is shutting the cluster down");
-        }
-        (_, None, _) => {
-            let shutdown = ClusterShutdown {
-                operation: operation.uid.clone(),
-                since: facts.wall,
-                machines: operation.spec.machines.unwrap_or_default(),
-                ended: BTreeMap::new(),
-            };
-            return running("every group is being stopped")
-                .with((shutdown_intent_key(), shutdown.json()));
-        }
-    };
-    let mut held = Vec::new();
-    for (name, group) in facts.view.groups {
-        match &group.holder {
-            Holder::Free => {}
-            Holder::Unknown => held.push(format!("a server that is not heard may run {name}")),
-            Holder::Held { server, phase, .. } => held.push(match phase {
-                Some(GroupPhase::StopFailed { message }) => {
-                    format!("{name} could not be stopped on {server} ({message})")
-                }
-                _ => format!("{name} is being stopped on {server}"),
-            }),
-        }
-    }
-    if !held.is_empty() {
-        return running(held.join("; "));
-    }
-    let names: Vec<&str> = facts.runs.keys().map(ServerName::as_str).collect();
-    let message = format!("every group is stopped; the agents of {} end now", names.join(", "));
-    let ended = ClusterShutdown { ended: facts.runs.clone(), ..shutdown };
-    succeeded(message).with((shutdown_intent_key(), ended.json()))
 }
 
 /// How far a server is from holding nothing.
@@ -820,6 +778,8 @@ impl Desired {
         }
     }
 }
+
+mod whole;
 
 #[cfg(test)]
 mod tests;

@@ -122,7 +122,9 @@ async fn write(servers: &[Running], name: &str, size: usize) -> Revision {
             match writer.write(vec![change], Revision(0)).await {
                 Ok(revision) => return revision,
                 Err(WriteError::NotLeader { .. } | WriteError::Unknown) => {}
-                Err(error @ (WriteError::Conflict { .. } | WriteError::ChangesAwaited)) => panic!("{error}"),
+                Err(error @ (WriteError::Conflict { .. } | WriteError::ChangesAwaited)) => {
+                    panic!("{error}")
+                }
             }
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

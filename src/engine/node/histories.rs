@@ -131,8 +131,9 @@ impl Engine {
             ),
             Arbiter::External { .. } => {
                 let recorded = leadership.recorded?;
-                (recorded <= self.durable.revision)
-                    .then(|| format!("the arbiter's record names no newer revision than {recorded}"))
+                (recorded <= self.durable.revision).then(|| {
+                    format!("the arbiter's record names no newer revision than {recorded}")
+                })
             }
             Arbiter::None => None,
         }
@@ -244,8 +245,7 @@ impl Engine {
         }
         let reason = if kept.is_some() { "DualActivationKept" } else { "DualActivation" };
         let installed = self.chronicle.recall("installed");
-        let number =
-            self.event("FailoverGroup", group.as_str(), reason, &parameters, &[installed]);
+        let number = self.event("FailoverGroup", group.as_str(), reason, &parameters, &[installed]);
         self.chronicle.remember(&format!("latest/FailoverGroup/{group}"), number);
         let mut intent = self.intents.groups.get(group).cloned().unwrap_or_default();
         if kept.is_none() {

@@ -11,7 +11,8 @@ use crate::engine::message::OrderReason;
 use crate::engine::model::{ObjectKey, StoredObject};
 use crate::engine::operations::{OperationFacts, OperationModel, settle, step_all};
 use crate::engine::placement::{
-    ClusterShutdown, DiskIntent, GroupIntent, Holder, IntentOf, Out, ServerIntent, View, server_intent_key, shutdown_intent_key,
+    ClusterShutdown, DiskIntent, GroupIntent, Holder, IntentOf, Out, ServerIntent, View,
+    server_intent_key, shutdown_intent_key,
 };
 use crate::engine::time::Instant;
 

@@ -285,8 +285,8 @@ impl Engine {
         // number is above what the batch under way follows on.
         let limit = if flawed!(self.flaw, DivergedMemberNotFilled) { base } else { latest };
         let behind = |revision: &Revision| *revision != base && *revision < limit;
-        let behind = self.store.members.get(name).is_some_and(behind)
-            || self.store.apart.contains(name);
+        let behind =
+            self.store.members.get(name).is_some_and(behind) || self.store.apart.contains(name);
         let now = self.now.instant;
         let interval = self.timing().interval;
         let recent =

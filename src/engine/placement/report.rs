@@ -184,7 +184,9 @@ impl WaitingOn {
             | Self::OutsidePolicy(_)
             | Self::Deletion
             | Self::MissedChanges
-            | Self::ClusterShutdown => catalogue::render(self.id(), &self.parameters(), Language::English),
+            | Self::ClusterShutdown => {
+                catalogue::render(self.id(), &self.parameters(), Language::English)
+            }
         }
     }
 }

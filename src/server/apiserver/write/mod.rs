@@ -184,7 +184,9 @@ impl Writes {
                 let why = self.storage.leadership().borrow().message.clone();
                 Err(Failure::no_leader(&why))
             }
-            Ok(Err(error @ WriteError::ChangesAwaited)) => Err(Failure::no_leader(&error.to_string())),
+            Ok(Err(error @ WriteError::ChangesAwaited)) => {
+                Err(Failure::no_leader(&error.to_string()))
+            }
             Ok(Err(WriteError::Unknown)) | Err(_) => Err(Failure::unknown_outcome()),
         }
     }
