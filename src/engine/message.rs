@@ -73,7 +73,7 @@ pub struct Heartbeat {
     /// The receiver's latest `sent` on this path, and how long ago it came; gives the round trip.
     pub echo: Option<(Instant, Duration)>,
     /// Servers that the sender hears, on any path.
-    pub hears: Vec<ServerName>,
+    pub hears: Arc<[ServerName]>,
     /// Whether the sender hears the receiver on this path.
     pub hears_you: bool,
     /// The state folder of the sender.

@@ -17,7 +17,7 @@ use crate::api::timing::Timing;
 
 mod compile;
 
-pub use compile::{CompileError, compile};
+pub use compile::{CompileError, compile, spec_objects};
 
 /// Where an object lives in the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -37,7 +37,7 @@ use super::membership::proposal::{PreVoteRound, Proposal};
 use super::membership::support::Support;
 use super::membership::view::{Lease, View};
 use super::message::Message;
-use super::model::{Arbiter, CompileError, Model, compile};
+use super::model::{Arbiter, CompileError, Model, ObjectKey, StoredObject, compile};
 use super::mutation::{Flaw, flawed};
 use super::observe::Since;
 use super::recovery::Monitors;
@@ -62,6 +62,8 @@ pub struct Engine {
     boot: Instant,
     durable: Durable,
     model: Arc<Model>,
+    /// The objects that `model` was made of.
+    compiled_from: Vec<(ObjectKey, StoredObject)>,
     /// The highest term promised; on disk once `durable.promised` equals it.
     promised: Term,
     /// A restarted server follows nobody until it promises anew (A3).
@@ -204,6 +206,7 @@ impl Engine {
             effects: VecDeque::new(),
             chronicle: Chronicle::new(identity.server.clone()),
             since: Since::default(),
+            compiled_from: Vec::new(),
             identity,
             durable,
             model,

@@ -215,7 +215,7 @@ impl Play {
                 path: "lan1".into(),
                 sent: self.now + puppet.ahead,
                 echo: None,
-                hears: if puppet.deaf { Vec::new() } else { vec![ME.into()] },
+                hears: if puppet.deaf { [].into() } else { [ME.into()].into() },
                 hears_you: !puppet.deaf,
                 incarnation: IncarnationId(puppet.boot.0),
                 view: None,

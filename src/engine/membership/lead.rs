@@ -168,18 +168,27 @@ impl Lead {
     /// Absent servers that may still hold something, and until when.
     #[must_use]
     pub fn unfree(&self, now: Instant, timing: &Timing) -> BTreeMap<ServerName, Freedom> {
+        self.each_unfree(now, timing).map(|(name, freedom)| (name.clone(), freedom)).collect()
+    }
+
+    /// Each of them.
+    pub fn each_unfree(
+        &self,
+        now: Instant,
+        timing: &Timing,
+    ) -> impl Iterator<Item = (&ServerName, Freedom)> {
         let quiet = self.quiet_since();
-        let mut unfree = BTreeMap::new();
-        for (name, absent) in &self.absent {
-            match absent.freedom(quiet, timing) {
-                Freedom::Free => {}
-                Freedom::Until(instant) if now >= instant => {}
-                freedom @ (Freedom::Until(_) | Freedom::Never) => {
-                    unfree.insert(name.clone(), freedom);
-                }
-            }
-        }
-        unfree
+        self.absent.iter().filter_map(move |(name, absent)| match absent.freedom(quiet, timing) {
+            Freedom::Free => None,
+            Freedom::Until(instant) if now >= instant => None,
+            freedom @ (Freedom::Until(_) | Freedom::Never) => Some((name, freedom)),
+        })
+    }
+
+    /// Whether no absent server may hold anything any more.
+    #[must_use]
+    pub fn all_free(&self, now: Instant, timing: &Timing) -> bool {
+        self.each_unfree(now, timing).next().is_none()
     }
 
     /// Whether an answer to the present round came from every other member.

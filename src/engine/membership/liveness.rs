@@ -5,13 +5,14 @@
 //! a reason to fail over while another works. It must never decide who leads or what runs.
 //! It fails towards "not heard": a packet of an older run of a peer's agent counts for nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::ids::{BootId, IncarnationId, Revision, Term};
 use super::super::message::{DiskHealth, Heartbeat, PathReport, SelfFence, ViewId};
 use super::super::time::{Instant, Now, WallTime};
 use super::copies::Copies;
+use super::table::Table;
 use crate::api::names::{PathName, ServerName};
 
 /// Older runs of a peer that are remembered, so that their late packets are known for what they
@@ -38,7 +39,7 @@ pub enum Change {
 pub struct Liveness {
     me: ServerName,
     timeout: Duration,
-    peers: BTreeMap<ServerName, Peer>,
+    peers: Table<ServerName, Peer>,
 }
 
 /// What is known of one peer.
@@ -59,7 +60,7 @@ pub struct Peer {
     /// What it says of its disk.
     pub disk: DiskHealth,
     /// Release of its agent.
-    pub version: String,
+    pub version: Arc<str>,
     /// Its wall clock minus ours, in milliseconds.
     pub clock_offset: i64,
     /// The run that its keeper said has ended.
@@ -75,7 +76,7 @@ pub struct Peer {
     restarted: Option<Instant>,
     past: Vec<BootId>,
     copies: Copies,
-    paths: BTreeMap<PathName, Path>,
+    paths: Table<PathName, Path>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -92,18 +93,18 @@ impl Liveness {
     /// Nobody is heard yet.
     #[must_use]
     pub fn new(me: ServerName, timeout: Duration) -> Self {
-        Self { me, timeout, peers: BTreeMap::new() }
+        Self { me, timeout, peers: Table::default() }
     }
 
     /// Takes the servers, paths and time-out of the spec.
     pub fn configure(&mut self, servers: &[ServerName], paths: &[PathName], timeout: Duration) {
         self.timeout = timeout;
-        self.peers.retain(|name, _| servers.contains(name));
+        self.peers.retain(|name| servers.contains(name));
         for name in servers.iter().filter(|name| **name != self.me) {
-            let peer = self.peers.entry(name.clone()).or_default();
-            peer.paths.retain(|path, _| paths.contains(path));
+            let peer = self.peers.entry(name);
+            peer.paths.retain(|path| paths.contains(path));
             for path in paths {
-                peer.paths.entry(path.clone()).or_default();
+                peer.paths.entry(path);
             }
         }
     }
@@ -171,7 +172,6 @@ impl Liveness {
         from: &ServerName,
         heartbeat: &Heartbeat,
     ) -> Vec<Change> {
-        let me = self.me.clone();
         let Some(peer) = self.peers.get_mut(from) else {
             return Vec::new();
         };
@@ -186,9 +186,9 @@ impl Liveness {
                 path.round_trip = Some(now.instant.since(mine).saturating_sub(held));
             }
         }
-        peer.hears_me = heartbeat.hears.contains(&me);
+        peer.hears_me = heartbeat.hears.contains(&self.me);
         peer.incarnation = Some(heartbeat.incarnation);
-        peer.view = heartbeat.view.clone();
+        peer.view.clone_from(&heartbeat.view);
         peer.promised = Some(heartbeat.promised.clone());
         // A run's store never goes back; its heartbeat may be older than its last answer.
         peer.revision = peer.revision.max(heartbeat.revision);
@@ -197,7 +197,7 @@ impl Liveness {
         }
         peer.self_fence = Some(heartbeat.self_fence);
         peer.disk = heartbeat.disk;
-        peer.version = heartbeat.version.to_string();
+        peer.version.clone_from(&heartbeat.version);
         peer.clock_offset = heartbeat.wall.0 - now.wall.0;
         let mut changes = Vec::new();
         self.settle(now, from, &mut changes);
@@ -241,9 +241,8 @@ impl Liveness {
     /// Time passed.
     pub fn expire(&mut self, now: Now) -> Vec<Change> {
         let mut changes = Vec::new();
-        let names: Vec<ServerName> = self.peers.keys().cloned().collect();
-        for name in names {
-            self.settle(now, &name, &mut changes);
+        for (name, peer) in self.peers.iter_mut() {
+            peer.settle(now, self.timeout, name, &mut changes);
         }
         changes
     }
@@ -251,12 +250,15 @@ impl Liveness {
     /// When the next path, and with it perhaps a peer, goes silent for too long.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Instant> {
-        self.peers
-            .values()
-            .flat_map(|peer| peer.paths.values())
-            .filter_map(|path| path.heard)
-            .map(|heard| heard + self.timeout)
-            .min()
+        let mut oldest: Option<Instant> = None;
+        for (_, peer) in self.peers.iter() {
+            for (_, path) in peer.paths.iter() {
+                if let Some(heard) = path.heard {
+                    oldest = Some(oldest.map_or(heard, |oldest| oldest.min(heard)));
+                }
+            }
+        }
+        oldest.map(|heard| heard + self.timeout)
     }
 
     /// Whether a peer is heard and hears us. We always hear ourselves.
@@ -294,9 +296,14 @@ impl Liveness {
 
     /// Peers whose packets arrive, whether or not ours do.
     #[must_use]
-    pub fn heard(&self) -> BTreeSet<ServerName> {
-        let heard = |peer: &Peer| peer.paths.values().any(|path| path.heard.is_some());
-        self.peers.iter().filter(|(_, peer)| heard(peer)).map(|(name, _)| name.clone()).collect()
+    pub fn heard(&self) -> impl Iterator<Item = &ServerName> {
+        self.peers.iter().filter(|(_, peer)| peer.is_heard()).map(|(name, _)| name)
+    }
+
+    /// Whether a peer's packets arrive, whether or not ours do.
+    #[must_use]
+    pub fn hears(&self, name: &ServerName) -> bool {
+        self.peers.get(name).is_some_and(Peer::is_heard)
     }
 
     /// Whether a peer's packets arrive on a path.
@@ -339,11 +346,31 @@ impl Liveness {
     }
 
     fn settle(&mut self, now: Now, name: &ServerName, changes: &mut Vec<Change>) {
-        let timeout = self.timeout;
-        let Some(peer) = self.peers.get_mut(name) else {
-            return;
-        };
-        for (path_name, path) in &mut peer.paths {
+        if let Some(peer) = self.peers.get_mut(name) {
+            peer.settle(now, self.timeout, name, changes);
+        }
+    }
+}
+
+impl Peer {
+    /// When it was last heard on any path.
+    #[must_use]
+    pub fn last_heard(&self) -> Option<Instant> {
+        self.spoke
+    }
+
+    fn is_heard(&self) -> bool {
+        self.paths.iter().any(|(_, path)| path.heard.is_some())
+    }
+
+    fn settle(
+        &mut self,
+        now: Now,
+        timeout: Duration,
+        name: &ServerName,
+        changes: &mut Vec<Change>,
+    ) {
+        for (path_name, path) in self.paths.iter_mut() {
             if path.heard.is_some_and(|heard| now.instant.since(heard) >= timeout) {
                 path.heard = None;
                 path.hears_me = false;
@@ -356,27 +383,19 @@ impl Liveness {
                 changes.push(change(name.clone(), path_name.clone()));
             }
         }
-        let heard = peer.paths.values().any(|path| path.heard.is_some());
+        let heard = self.is_heard();
         if !heard {
-            peer.hears_me = false;
+            self.hears_me = false;
         }
-        let alive = heard && peer.hears_me;
-        if alive || peer.restarted.is_some_and(|at| now.instant.since(at) >= timeout / 2) {
-            peer.restarted = None;
+        let alive = heard && self.hears_me;
+        if alive || self.restarted.is_some_and(|at| now.instant.since(at) >= timeout / 2) {
+            self.restarted = None;
         }
-        if alive != peer.alive {
-            peer.alive = alive;
+        if alive != self.alive {
+            self.alive = alive;
             let change = if alive { Change::Heard } else { Change::Lost };
             changes.push(change(name.clone()));
         }
-    }
-}
-
-impl Peer {
-    /// When it was last heard on any path.
-    #[must_use]
-    pub fn last_heard(&self) -> Option<Instant> {
-        self.spoke
     }
 
     fn restart(&mut self, past: BootId) {

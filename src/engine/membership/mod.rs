@@ -5,4 +5,5 @@ pub mod lead;
 pub mod liveness;
 pub mod proposal;
 pub mod support;
+mod table;
 pub mod view;

@@ -74,6 +74,12 @@ struct Metadata {
     deletion_timestamp: Option<String>,
 }
 
+/// The objects that a model is made of.
+pub fn spec_objects(objects: &Objects) -> impl Iterator<Item = (&ObjectKey, &StoredObject)> {
+    let kinds = ["Cluster", "FailoverGroup", "Monitor", "Resource"];
+    kinds.into_iter().flat_map(|kind| kind_range(objects, kind))
+}
+
 /// Makes the model of the stored objects. Its revision is that of the newest object.
 ///
 /// # Errors
@@ -112,10 +118,10 @@ pub fn compile(objects: &Objects) -> Result<Model, CompileError> {
     Ok(Model { revision, cluster, groups, monitors })
 }
 
-fn kind_range<'a>(
+fn kind_range<'a, 'b>(
     objects: &'a Objects,
-    kind: &'a str,
-) -> impl Iterator<Item = (&'a ObjectKey, &'a StoredObject)> {
+    kind: &'b str,
+) -> impl Iterator<Item = (&'a ObjectKey, &'a StoredObject)> + use<'a, 'b> {
     objects.range(ObjectKey::new(kind, "")..).take_while(move |(key, _)| key.kind == kind)
 }
 

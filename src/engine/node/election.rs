@@ -66,11 +66,10 @@ impl Engine {
         if self.leadership.is_some() && !self.lease_live() {
             self.drop_leadership();
         }
-        let members = self.live_members();
         if let Some(leadership) = &self.leadership {
             let present = &leadership.lead.members;
-            if self.lease_live() && self.view_is_outdated(present, &members) {
-                self.propose(members);
+            if self.lease_live() && self.view_is_outdated(present) {
+                self.propose(self.live_members());
             }
             return;
         }
@@ -78,6 +77,7 @@ impl Engine {
             self.pre_vote = None;
             return;
         }
+        let members = self.live_members();
         let first = self.first_candidate(&members);
         if self.looks_around(&members) {
             self.pre_vote = None;
@@ -115,22 +115,18 @@ impl Engine {
         missing && (started || servers.iter().any(|name| self.liveness.restarting(name)))
     }
 
-    fn view_is_outdated(
-        &self,
-        present: &BTreeMap<ServerName, BootId>,
-        members: &BTreeMap<ServerName, BootId>,
-    ) -> bool {
+    fn view_is_outdated(&self, present: &BTreeMap<ServerName, BootId>) -> bool {
         // Its new run is about to be heard: a view without it would take it for failed.
         if present.keys().any(|name| self.liveness.restarting(name)) {
             return false;
         }
-        if present != members {
-            return self.could_be_held(members);
+        if !self.live_members_are(present) {
+            return self.could_be_held(&self.live_members());
         }
         // A member that promised a term which was never installed is deaf to this view: only a
         // higher one reaches it.
         let Some(view) = &self.view else { return false };
-        members
+        present
             .keys()
             .filter_map(|name| self.liveness.peer(name)?.promised.as_ref())
             .any(|promised| *promised > view.term && promised.proposer != *self.me())

@@ -258,6 +258,9 @@ impl Engine {
     /// A server that is heard again takes part in the next view; fencing it would end it for
     /// nothing.
     fn drop_needless(&mut self) {
+        if self.fences.runs.is_empty() {
+            return;
+        }
         let configured = self.model.cluster.fencing.clone();
         let liveness = &self.liveness;
         let absent = self.leadership.as_ref().map(|leadership| &leadership.lead.absent);
@@ -565,7 +568,10 @@ impl Engine {
     /// What failed is tried anew after a while, where somebody waits for it still.
     fn begin_again(&mut self) {
         let now = self.now.instant;
-        let Some(leadership) = &self.leadership else { return };
+        let Some(leadership) = self.leadership.as_ref().filter(|_| !self.fences.runs.is_empty())
+        else {
+            return;
+        };
         let awaited = !self.awaited(leadership).is_empty();
         let unfree = leadership.lead.unfree(now, &self.timing());
         let liveness = &self.liveness;
@@ -583,13 +589,12 @@ impl Engine {
     fn look_for_the_living(&mut self) {
         let timeout = self.timing().timeout;
         let now = self.now.instant;
-        let heard = self.liveness.heard();
         let mut living = Vec::new();
         for (server, run) in &mut self.fences.runs {
             // What is heard now came within the last time-out.
             let after = run.confirmed.is_some_and(|at| now.since(at) > timeout);
             let boot = self.liveness.peer(server).and_then(|peer| peer.boot);
-            if after && !run.told_alive && heard.contains(server) && boot == run.boot {
+            if after && !run.told_alive && self.liveness.hears(server) && boot == run.boot {
                 run.told_alive = true;
                 living.push(server.clone());
             }

@@ -106,6 +106,9 @@ impl Engine {
 
     /// What another server says that it has on disk of this one.
     pub(super) fn note_known_self_fence(&mut self, by: &ServerName, known: Option<SelfFence>) {
+        if self.guarding.known_by.get(by).copied() == known {
+            return;
+        }
         match known {
             Some(known) => self.guarding.known_by.insert(by.clone(), known),
             None => self.guarding.known_by.remove(by),

@@ -1,6 +1,7 @@
 //! Heartbeats out, packets in.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{AfterPersist, Engine};
 use crate::api::names::{PathName, ServerName};
@@ -12,7 +13,7 @@ use crate::engine::message::{DiskHealth, Envelope, Heartbeat, Message, SelfFence
 impl Engine {
     pub(super) fn send_heartbeats(&mut self) {
         let paths = self.model.cluster.paths.clone();
-        let hears: Vec<ServerName> = self.liveness.heard().into_iter().collect();
+        let hears: Arc<[ServerName]> = self.liveness.heard().cloned().collect();
         let new = self.is_stranger(self.me());
         let peers: Vec<ServerName> = self.liveness.peers().map(|(name, _)| name.clone()).collect();
         for peer in &peers {
@@ -164,18 +165,30 @@ impl Engine {
     /// Live servers that may be members, this one included, with the runs of their agents.
     pub(super) fn live_members(&self) -> BTreeMap<ServerName, BootId> {
         let mut members = BTreeMap::new();
-        for server in &self.model.cluster.servers {
-            if server == self.me() {
-                members.insert(server.clone(), self.identity.boot);
-            } else if self.liveness.alive(server)
-                && !self.liveness.leaves(server)
-                && !self.is_stranger(server)
-                && let Some(boot) = self.liveness.peer(server).and_then(|peer| peer.boot)
-            {
-                members.insert(server.clone(), boot);
-            }
-        }
+        members.extend(self.each_live_member().map(|(server, boot)| (server.clone(), boot)));
         members
+    }
+
+    /// Whether they are just these.
+    pub(super) fn live_members_are(&self, known: &BTreeMap<ServerName, BootId>) -> bool {
+        let mut count = 0;
+        self.each_live_member().all(|(server, boot)| {
+            count += 1;
+            known.get(server) == Some(&boot)
+        }) && count == known.len()
+    }
+
+    fn each_live_member(&self) -> impl Iterator<Item = (&ServerName, BootId)> {
+        self.model.cluster.servers.iter().filter_map(|server| {
+            if server == self.me() {
+                return Some((server, self.identity.boot));
+            }
+            let lives = self.liveness.alive(server)
+                && !self.liveness.leaves(server)
+                && !self.is_stranger(server);
+            let boot = self.liveness.peer(server).and_then(|peer| peer.boot);
+            boot.filter(|_| lives).map(|boot| (server, boot))
+        })
     }
 
     /// The largest `selfFence` that a server is known to have advertised, here or by promises.

@@ -383,13 +383,12 @@ impl Engine {
     /// When the next absent server is certainly free.
     pub(super) fn next_freedom(&self) -> Option<Instant> {
         let leadership = self.leadership.as_ref()?;
-        let unfree = leadership.lead.unfree(self.now.instant, &self.timing());
-        let until = |freedom: &Freedom| match freedom {
-            Freedom::Until(instant) => Some(*instant),
+        let timing = &self.model.cluster.timing;
+        let until = |(_, freedom)| match freedom {
+            Freedom::Until(instant) => Some(instant),
             Freedom::Free | Freedom::Never => None,
         };
-        let startup = self.startup_deadline();
-        let again = leadership.report.again;
-        unfree.values().filter_map(until).chain(startup).chain(again).min()
+        let free = leadership.lead.each_unfree(self.now.instant, timing).filter_map(until).min();
+        [free, self.startup_deadline(), leadership.report.again].into_iter().flatten().min()
     }
 }

@@ -220,7 +220,7 @@ impl Engine {
         let version = if me {
             self.identity.version.to_string()
         } else {
-            peer.map(|peer| peer.version.clone()).unwrap_or_default()
+            peer.map(|peer| peer.version.to_string()).unwrap_or_default()
         };
         let fencing = report.map(fencing_abilities).unwrap_or_default();
         if let Some((able, reason, message)) = fencing_ready(name, &fencing) {

@@ -90,17 +90,19 @@ impl Engine {
         let Some(leadership) = &mut self.leadership else {
             return;
         };
-        let unfree = leadership.lead.unfree(now, &timing);
-        let newly: Vec<ServerName> = leadership
-            .lead
+        let lead = &leadership.lead;
+        let unfree =
+            |name: &ServerName| lead.each_unfree(now, &timing).any(|(unfree, _)| unfree == name);
+        let newly: Vec<ServerName> = lead
             .absent
             .keys()
-            .filter(|name| !unfree.contains_key(*name) && !leadership.freed.contains(*name))
+            .filter(|name| !leadership.freed.contains(*name) && !unfree(name))
             .cloned()
             .collect();
+        let all_free = lead.all_free(now, &timing);
         leadership.freed.extend(newly.iter().cloned());
         leadership.dirty |= !newly.is_empty();
-        if unfree.is_empty() {
+        if all_free {
             for (name, facts) in &mut leadership.groups {
                 let doubted = leadership.doubts.iter().any(|(group, _)| group == name);
                 if facts.holder == Holder::Unknown && !doubted {
@@ -448,7 +450,7 @@ impl Engine {
             orders.remove(group);
         }
         let timing = self.model.cluster.timing;
-        let all_free = leadership.lead.unfree(self.now.instant, &timing).is_empty();
+        let all_free = leadership.lead.all_free(self.now.instant, &timing);
         let key = (group.clone(), from.clone());
         if let Some(surplus) = leadership.surplus.get(&key) {
             let ended = surplus.order.as_ref().is_some_and(|id| held.order >= *id);

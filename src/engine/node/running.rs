@@ -170,11 +170,9 @@ impl Engine {
     }
 
     fn send_report(&mut self) {
-        let Some(view) = &self.view else { return };
-        let leader = view.leader.clone();
-        if leader == *self.me() {
+        let Some(view) = self.view.as_ref().filter(|view| view.leader != *self.me()) else {
             return;
-        }
+        };
         let now = self.now.instant;
         let interval = self.timing().interval;
         let due = match self.report_sent {
@@ -183,6 +181,7 @@ impl Engine {
             Some((_, at)) => now.since(at) >= interval,
         };
         if due {
+            let leader = view.leader.clone();
             self.report_sent = Some((self.report_version, now));
             let report = self.own_report();
             self.send(&leader, Message::Report(Box::new(report)));

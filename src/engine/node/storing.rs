@@ -16,7 +16,7 @@ use crate::engine::lineage::Lineage;
 use crate::engine::message::{
     Message, Nack, Promise, StoreAppend, StoreAppended, StoreFetch, StoreSnapshot,
 };
-use crate::engine::model::{ObjectKey, compile};
+use crate::engine::model::{CompileError, Model, ObjectKey, compile, spec_objects};
 use crate::engine::mutation::flawed;
 use crate::engine::time::Instant;
 
@@ -492,10 +492,9 @@ impl Engine {
         // Objects are validated before they are written; a text that does not compile all the same
         // leaves the last spec in force.
         let model_lease = self.timing().lease;
-        match compile(&self.durable.objects) {
-            Ok(mut model) => {
-                model.cluster.arbiter = self.arbiter_in_force(model.cluster.arbiter);
-                self.model = Arc::new(model);
+        match self.compiled() {
+            Ok(model) => {
+                self.model = model;
                 let retimed = model_lease != self.timing().lease;
                 self.adopt_model();
                 // A changed time-out moves the end of the lease that is held already.
@@ -507,6 +506,19 @@ impl Engine {
                 self.event_about_cluster("SpecRefused", &[("error", &error.to_string())], &[]);
             }
         }
+    }
+
+    /// The spec that the store holds. Most writes are the cluster's own and leave it as it is.
+    fn compiled(&mut self) -> Result<Arc<Model>, CompileError> {
+        let known = self.compiled_from.iter().map(|(key, object)| (key, object));
+        if spec_objects(&self.durable.objects).eq(known) {
+            return Ok(self.model.clone());
+        }
+        let mut model = compile(&self.durable.objects)?;
+        model.cluster.arbiter = self.arbiter_in_force(model.cluster.arbiter);
+        let from = spec_objects(&self.durable.objects);
+        self.compiled_from = from.map(|(key, object)| (key.clone(), object.clone())).collect();
+        Ok(Arc::new(model))
     }
 
     /// A view of which this server is the leader was installed.

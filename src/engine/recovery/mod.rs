@@ -135,6 +135,8 @@ pub struct Monitors {
     works: BTreeMap<ActionId, MonitorName>,
     effects: VecDeque<RecoveryEffect>,
     version: u64,
+    /// When the next watch is due.
+    wake: Option<Instant>,
     flaw: Flaw,
 }
 
@@ -151,6 +153,7 @@ impl Monitors {
             works: BTreeMap::new(),
             effects: VecDeque::new(),
             version: 0,
+            wake: None,
             flaw: Flaw::default(),
         }
     }
@@ -196,12 +199,14 @@ impl Monitors {
         }
         self.model = Some(model);
         self.follow_all(now);
+        self.set_wake();
     }
 
     /// What is active here changed: `Groups::activity`.
     pub fn on_group_state(&mut self, now: Now, activity: BTreeMap<ResourceName, Activity>) {
         self.activity = activity;
         self.follow_all(now);
+        self.set_wake();
     }
 
     /// A check ended.
@@ -222,6 +227,7 @@ impl Monitors {
         };
         self.on_judgement(now, &name, judgement, message);
         self.show(&name);
+        self.set_wake();
     }
 
     /// A recovery script ended.
@@ -232,6 +238,7 @@ impl Monitors {
         self.effects.push_back(RecoveryEffect::Note(note));
         self.recovered(now, &name);
         self.show(&name);
+        self.set_wake();
     }
 
     /// What a monitor asked for last is not done; it counts all the same.
@@ -242,11 +249,15 @@ impl Monitors {
             self.effects.push_back(RecoveryEffect::Note(note));
             self.recovered(now, monitor);
             self.show(monitor);
+            self.set_wake();
         }
     }
 
     /// The instant of `poll_timeout` has come.
     pub fn handle_timeout(&mut self, now: Now) {
+        if self.wake.is_none_or(|wake| wake > now.instant) {
+            return;
+        }
         let due: Vec<MonitorName> = self
             .watches
             .iter()
@@ -257,6 +268,12 @@ impl Monitors {
             self.on_due(now, &name);
             self.show(&name);
         }
+        self.set_wake();
+    }
+
+    /// Whatever changes a watch ends with this.
+    fn set_wake(&mut self) {
+        self.wake = self.watches.values().filter_map(Watch::wake).min();
     }
 
     fn on_due(&mut self, now: Now, name: &MonitorName) {
@@ -285,7 +302,7 @@ impl Monitors {
     /// When `handle_timeout` is to be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.watches.values().filter_map(Watch::wake).min()
+        self.wake
     }
 
     /// The next thing to do.
@@ -433,7 +450,19 @@ impl Monitors {
 }
 
 fn same(one: &MonitorModel, other: &MonitorModel) -> bool {
-    let mut one = one.clone();
-    one.generation = other.generation;
-    one == *other
+    let MonitorModel {
+        spec,
+        servers,
+        while_active,
+        while_inactive,
+        target_group,
+        target_resource,
+        generation: _,
+    } = one;
+    *spec == other.spec
+        && *servers == other.servers
+        && *while_active == other.while_active
+        && *while_inactive == other.while_inactive
+        && *target_group == other.target_group
+        && *target_resource == other.target_resource
 }
