@@ -15,17 +15,18 @@ use crate::plays::{SETTLED, Stage, TAKEOVER};
 
 /// Share of the real outage by which the rehearsed one may differ, as a divisor: 10 %.
 const SHARE: u32 = 10;
-/// ... or so long, whichever is longer: a heartbeat interval, the time within which a fault may come
-/// at any moment, together with the rhythms of balancer and client.
-const GRANULARITY: Duration = Duration::from_millis(120);
+/// ... or so many tenths of a heartbeat interval, whichever is longer. A fault comes up to half an
+/// interval earlier or later after a heartbeat than the rehearsed one, whoever misses it looks once
+/// in an interval, and balancer and client have rhythms of their own.
+const TENTHS_OF_INTERVAL: u32 = 15;
 /// What balancer (a check each 20 ms) and client (a connection each 10 ms) add on average.
 const OBSERVERS: Duration = Duration::from_millis(20);
 /// Events that are told of a play that differs.
 const TOLD_MAX: usize = 60;
 /// systemd starts a keeper again after this time; here we do.
 const RESTART: Duration = Duration::from_millis(1100);
-/// How long a fault that interrupts nothing is watched.
-const WATCH: Duration = Duration::from_secs(4);
+/// A fault that interrupts nothing is watched for so many time-outs.
+const WATCHED_TIMEOUTS: u32 = 4;
 
 /// A fault that can be done here.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +79,8 @@ pub async fn compare(stage: &mut Stage) -> Result<()> {
         .ask_stead(&["rehearse", "--from-cluster", "--faults", "single", "-o", "json"])
         .await?;
     let rehearsed: Value = serde_json::from_slice(&rehearsed)?;
+    let granularity = stage.cluster().manifest().timeout / 10 * TENTHS_OF_INTERVAL / 10;
+    println!("agrees: the same server, and within 10 % or {granularity:?} of the real outage");
     let mut wrong = Vec::new();
     println!("{:<44} {:>8} {:>8}  {:>10} {:>10}", "fault", "real", "by", "rehearsed", "by");
     for fault in FAULTS {
@@ -96,7 +99,7 @@ pub async fn compare(stage: &mut Stage) -> Result<()> {
         }
         let apart = outage.abs_diff(expected.outage);
         let same = expected.server.as_deref() == Some(&server);
-        let agrees = same && apart <= (outage / SHARE).max(GRANULARITY);
+        let agrees = same && apart <= (outage / SHARE).max(granularity);
         println!(
             "{:<44} {:>7.3}s {server:>8}  {:>9.3}s {:>10}  {}",
             expected.text,
@@ -236,14 +239,15 @@ async fn outcome(
     expected: &Expected,
 ) -> Result<(String, Duration)> {
     let client = stage.client();
+    let watch = stage.cluster().manifest().timeout * WATCHED_TIMEOUTS;
     let moves = expected.server.as_deref() != Some(home);
     let since = if moves {
         let first = client.answer_after(at, |server| server != home, TAKEOVER).await?;
         first.at + SETTLED
     } else {
-        at + WATCH
+        at + watch
     };
-    let found = client.answer_after(since, |_| true, TAKEOVER + WATCH).await?;
+    let found = client.answer_after(since, |_| true, TAKEOVER + watch).await?;
     let gap = client.longest_gap(at)?.length();
     // Between two of its connections there is always a gap.
     let gap = if gap <= OBSERVERS * 2 { Duration::ZERO } else { gap };

@@ -75,17 +75,20 @@ impl Clock {
     /// What the boot clock reads.
     #[must_use]
     pub fn instant(&self, at: TrueTime) -> Instant {
-        let elapsed = u128::from(at.0.saturating_sub(self.booted.0));
-        let shown = elapsed * u128::from(self.rate) / u128::from(MILLION);
-        Instant(self.offset.0.saturating_add(u64::try_from(shown).unwrap_or(u64::MAX)))
+        let elapsed = at.0.saturating_sub(self.booted.0);
+        let (whole, rest) = (elapsed / MILLION, elapsed % MILLION);
+        let shown = whole.saturating_mul(self.rate).saturating_add(rest * self.rate / MILLION);
+        Instant(self.offset.0.saturating_add(shown))
     }
 
     /// When the boot clock first reads `instant` or more.
     #[must_use]
     pub fn when(&self, instant: Instant) -> TrueTime {
-        let shown = u128::from(instant.0.saturating_sub(self.offset.0));
-        let elapsed = (shown * u128::from(MILLION)).div_ceil(u128::from(self.rate));
-        TrueTime(self.booted.0.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX)))
+        let shown = instant.0.saturating_sub(self.offset.0);
+        let (whole, rest) = (shown / self.rate, shown % self.rate);
+        let elapsed =
+            whole.saturating_mul(MILLION).saturating_add((rest * MILLION).div_ceil(self.rate));
+        TrueTime(self.booted.0.saturating_add(elapsed))
     }
 
     /// Both clocks.

@@ -55,7 +55,9 @@ pub struct Drivers {
     active: BTreeMap<ResourceName, Physical>,
     works: BTreeMap<ActionId, Work>,
     /// Active but not working, until restarted.
-    pub broken: BTreeSet<ResourceName>,
+    broken: BTreeSet<ResourceName>,
+    /// Grows with whatever may change what runs or serves.
+    version: u64,
     /// Cannot be started here until all is healed.
     pub cursed: BTreeSet<ResourceName>,
     /// Cannot be stopped here until all is healed.
@@ -104,6 +106,7 @@ impl Drivers {
         options: &Options,
         random: &mut Random,
     ) -> Result<Duration, Misuse> {
+        self.version += 1;
         let resource = &context.resource;
         if let Some(other) = self.works.values().find(|work| work.context.resource == *resource) {
             let text =
@@ -132,6 +135,7 @@ impl Drivers {
 
     /// The keeper does not let a start begin.
     pub fn refuse(&mut self, id: ActionId, context: Arc<ResourceContext>) {
+        self.version += 1;
         let fate = Fate::Fail(true);
         self.works.insert(id, Work { action: ResourceAction::Start, context, fate });
     }
@@ -201,6 +205,7 @@ impl Drivers {
     /// An action has come to its end, unless it was cancelled or killed.
     pub fn complete(&mut self, id: ActionId) -> Option<Outcome> {
         let Work { action, context, fate } = self.works.remove(&id)?;
+        self.version += 1;
         let name = &context.resource;
         let outcome = match (action, fate) {
             (_, Fate::TimeOut) => Outcome::TimedOut,
@@ -247,22 +252,26 @@ impl Drivers {
 
     /// The engine does not want the answer: the work ends, what it did stays.
     pub fn cancel(&mut self, id: ActionId) {
+        self.version += 1;
         self.works.remove(&id);
     }
 
     /// The agent is gone: nobody waits for answers.
     pub fn forget_works(&mut self) {
+        self.version += 1;
         self.works.clear();
     }
 
     /// The keeper has killed everything; the names of what ran.
     pub fn kill(&mut self) -> Vec<ResourceName> {
+        self.version += 1;
         self.broken.clear();
         std::mem::take(&mut self.active).into_keys().collect()
     }
 
     /// One resource dies by itself; whether it ran.
     pub fn die(&mut self, resource: &ResourceName) -> bool {
+        self.version += 1;
         self.active.remove(resource).is_some()
     }
 
@@ -272,8 +281,21 @@ impl Drivers {
         self.works.clear();
     }
 
+    /// One resource stops working, until it is restarted.
+    pub fn stop_working(&mut self, resource: &ResourceName) {
+        self.version += 1;
+        self.broken.insert(resource.clone());
+    }
+
+    /// The same number as before: what runs and serves is the same.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// What is wrong with single resources is over.
     pub fn heal(&mut self) {
+        self.version += 1;
         self.broken.clear();
         self.cursed.clear();
         self.stuck.clear();

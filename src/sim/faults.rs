@@ -148,6 +148,23 @@ pub enum Fault {
     ArbiterPartAway(usize),
     /// A monitor's checks fail on one server, whatever is restarted.
     FailCheck(usize, MonitorName),
+    /// A method of fencing fails, for every server.
+    FenceFails(String, FenceFailure),
+}
+
+/// How a method of fencing fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FenceFailure {
+    /// It says at once that it did not switch the server off.
+    Refuses,
+    /// It works, and takes nearly all of its time-out.
+    IsLate,
+    /// It does nothing, and its time-out passes.
+    IsSilent,
+    /// It says that the server is off, which runs on.
+    Lies,
+    /// The same, after nearly all of its time-out.
+    LiesLate,
 }
 
 /// A fault and how long it lasts.

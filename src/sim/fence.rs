@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use super::faults::FenceFailure;
 use super::random::Random;
 use crate::api::kinds::{
     AfterFence, Fencing, FencingConfirmation, FencingFailure, FencingLevel, FencingMethod,
     FencingTakeover, FencingType, ScriptConfirmation, ScriptFence,
 };
+use crate::engine::effect::FenceAction;
 use crate::engine::fencing::ANSWER_GRACE;
 use crate::engine::input::FenceAnswer;
 
@@ -78,6 +80,34 @@ pub struct Fate {
 }
 
 impl Fate {
+    /// What becomes of it where nothing is left to chance.
+    pub fn prescribed(
+        action: FenceAction,
+        takes: Duration,
+        timeout: Duration,
+        failure: Option<FenceFailure>,
+    ) -> Self {
+        let late = timeout * 9 / 10;
+        let said = |answer, said| Self { off: None, answer, said: Some(said) };
+        if action != FenceAction::Off {
+            return match failure {
+                None => said(FenceAnswer::Fenced, takes.min(late)),
+                Some(_) => said(FenceAnswer::Unknown, takes.min(late)),
+            };
+        }
+        match failure {
+            // Off a moment before it says so.
+            None => Self { off: Some(takes / 2), ..said(FenceAnswer::Fenced, takes.min(late)) },
+            Some(FenceFailure::Refuses) => said(FenceAnswer::NotFenced, takes.min(late)),
+            Some(FenceFailure::IsLate) => {
+                Self { off: Some(late), ..said(FenceAnswer::Fenced, late) }
+            }
+            Some(FenceFailure::IsSilent) => said(FenceAnswer::Unknown, timeout),
+            Some(FenceFailure::Lies) => said(FenceAnswer::Fenced, takes.min(late)),
+            Some(FenceFailure::LiesLate) => said(FenceAnswer::Fenced, late),
+        }
+    }
+
     /// Draws one.
     pub fn draw(failures: u32, random: &mut Random) -> Self {
         let off = random.milliseconds(5, 800);

@@ -22,6 +22,7 @@ mod keeper;
 mod net;
 mod node;
 mod options;
+mod queue;
 mod random;
 pub mod rehearse;
 mod schedule;
@@ -32,7 +33,7 @@ mod world;
 
 pub use checkers::{Invariant, Violation};
 pub use clock::TrueTime;
-pub use faults::{Fault, FaultKind, both_ways, links};
+pub use faults::{Fault, FaultKind, FenceFailure, both_ways, links};
 pub use fence::FencePlan;
 pub use net::Storm;
 pub use node::{Birth, GroupSeen, Node, Seen};

@@ -52,6 +52,8 @@ pub struct Pace {
     pub arbiter: Duration,
     /// How long the keeper takes to end every service.
     pub kill: Duration,
+    /// From a request to switch a server off to the answer, by method of fencing.
+    pub fences: BTreeMap<String, Duration>,
 }
 
 /// How long a resource takes.

@@ -10,8 +10,7 @@ mod happenings;
 mod operate;
 mod strike;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::arbiter::LeaseArbiter;
@@ -19,12 +18,13 @@ use super::checkers::{Checkers, Invariant, Violation};
 use super::clock::{Clock, TrueTime};
 use super::disk::Disk;
 use super::drivers::Drivers;
-use super::faults::Fault;
+use super::faults::{Fault, FenceFailure};
 use super::hardware::Hardware;
 use super::keeper::Keeper;
 use super::net::Network;
 use super::node::{Birth, Node, Seen};
 use super::options::{ArbiterKind, Options};
+use super::queue::Queue;
 use super::random::{Random, Stream};
 use super::stage::Stage;
 use super::trace::{Detail, Trace};
@@ -55,20 +55,13 @@ enum Happening {
     /// A driver ends its work.
     Work { server: usize, boot: BootId, id: ActionId },
     /// A check ends.
-    Check {
-        server: usize,
-        boot: BootId,
-        id: ActionId,
-        monitor: MonitorName,
-        about: Option<ResourceName>,
-        hangs: bool,
-    },
+    Check { server: usize, boot: BootId, id: ActionId, check: Box<Check> },
     /// A recovery script ends.
     Script { server: usize, boot: BootId, id: ActionId },
     /// A question reaches the arbiter.
-    Ask { server: usize, boot: BootId, id: ActionId, question: ArbiterQuestion },
+    Ask { server: usize, boot: BootId, id: ActionId, question: Box<ArbiterQuestion> },
     /// Its answer arrives.
-    Answer { server: usize, boot: BootId, id: ActionId, answer: ArbiterAnswer },
+    Answer { server: usize, boot: BootId, id: ActionId, answer: Box<ArbiterAnswer> },
     /// The keeper looks at its deadline.
     Deadline { server: usize, epoch: u32 },
     /// The keeper has ended every service.
@@ -78,7 +71,7 @@ enum Happening {
     /// A machine is switched off from outside.
     Fence { server: usize, asked_healed: bool },
     /// What did that says so, or something else.
-    Fenced { server: usize, boot: BootId, id: ActionId, answer: FenceAnswer },
+    Fenced { server: usize, boot: BootId, id: ActionId, answer: FenceAnswer, off: bool },
     /// The agent starts.
     Agent { server: usize, epoch: u32 },
     /// The machine starts.
@@ -92,36 +85,17 @@ enum Happening {
     /// Something breaks.
     Strike,
     /// What broke is whole again.
-    Mend(Fault),
+    Mend(Box<Fault>),
     /// The operator acts.
     Operate,
 }
 
+/// What a check is about.
 #[derive(Clone, Debug)]
-struct Scheduled {
-    at: TrueTime,
-    number: u64,
-    happening: Happening,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
+struct Check {
+    monitor: MonitorName,
+    about: Option<ResourceName>,
+    hangs: bool,
 }
 
 /// A run of an agent.
@@ -178,7 +152,7 @@ pub struct World<N> {
     /// What it is like.
     pub options: Options,
     now: TrueTime,
-    queue: BinaryHeap<Reverse<Scheduled>>,
+    queue: Queue<Happening>,
     scheduled: u64,
     machines: Vec<Machine<N>>,
     /// What a new disk holds: the folder that `stead init` wrote.
@@ -194,6 +168,8 @@ pub struct World<N> {
     checkers: Checkers,
     trace: Trace,
     randoms: Randoms,
+    /// Methods of fencing that fail, and how.
+    fences_failing: BTreeMap<String, FenceFailure>,
     /// Nothing breaks any more.
     healed: bool,
     writes: BTreeMap<ActionId, Vec<Change>>,
@@ -215,7 +191,7 @@ impl<N: Node> World<N> {
         let time_to_live = options.timing().wait();
         let mut world = Self {
             now: TrueTime(0),
-            queue: BinaryHeap::new(),
+            queue: Queue::default(),
             scheduled: 0,
             machines: Vec::new(),
             bootstrap: Durable::bootstrap(stage.objects, Revision(1)),
@@ -235,6 +211,7 @@ impl<N: Node> World<N> {
                 keeper: Random::new(seed, Stream::Keeper),
                 fences: Random::new(seed, Stream::Fences),
             },
+            fences_failing: BTreeMap::new(),
             healed: false,
             writes: BTreeMap::new(),
             writes_made: 0,
@@ -316,9 +293,13 @@ impl<N: Node> World<N> {
     }
 
     fn at(&mut self, at: TrueTime, happening: Happening) {
+        let number = self.next_number();
+        self.queue.push(at.max(self.now), number, happening);
+    }
+
+    fn next_number(&mut self) -> u64 {
         self.scheduled += 1;
-        let at = at.max(self.now);
-        self.queue.push(Reverse(Scheduled { at, number: self.scheduled, happening }));
+        self.scheduled
     }
 
     /// Plays for a while.
@@ -348,12 +329,9 @@ impl<N: Node> World<N> {
             if holds(self) {
                 return Ok(true);
             }
-            if self.queue.peek().is_none_or(|next| next.0.at > end) {
-                return Ok(false);
-            }
-            let Some(Reverse(next)) = self.queue.pop() else { return Ok(false) };
-            self.now = next.at;
-            self.happen(next.happening)?;
+            let Some((at, happening)) = self.queue.pop_until(end) else { return Ok(false) };
+            self.now = at;
+            self.happen(happening)?;
         }
     }
 

@@ -7,5 +7,6 @@ mod fencing;
 mod histories;
 mod partition_table;
 mod puppets;
+mod rehearsals;
 mod scenarios;
 mod schedules;

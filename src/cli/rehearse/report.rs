@@ -141,8 +141,8 @@ impl<'a> Report<'a> {
             "times: heartbeat time-out {}, lease {}, self-fence {}, takeover wait {}",
             seconds(timing.timeout),
             seconds(timing.lease),
-            seconds(timing.self_fence),
-            seconds(timing.wait())
+            seconds(self.rehearsal.self_fence()),
+            seconds(self.rehearsal.takeover_wait())
         ));
         let durations = self.rehearsal.durations();
         lines.push(format!(
@@ -156,6 +156,9 @@ impl<'a> Report<'a> {
                 let _ = write!(line, ", until clients are sent there {}", known(of.route));
             }
             lines.push(line);
+        }
+        for (method, takes) in &durations.fencing {
+            lines.push(format!("  fencing by {method}: confirmed in {}", known(*takes)));
         }
         lines
     }
@@ -240,18 +243,21 @@ impl<'a> Report<'a> {
         };
         let resources: BTreeMap<&str, Value> =
             durations.resources.iter().map(|(name, of)| (name.as_str(), resource(of))).collect();
+        let fencing: BTreeMap<&str, Value> =
+            durations.fencing.iter().map(|(name, of)| (&**name, known_value(*of))).collect();
         json!({
             "cluster": model.cluster.name,
             "timing": {
                 "timeoutMs": milliseconds(timing.timeout),
                 "leaseMs": milliseconds(timing.lease),
-                "selfFenceMs": milliseconds(timing.self_fence),
-                "takeoverWaitMs": milliseconds(timing.wait()),
+                "selfFenceMs": milliseconds(self.rehearsal.self_fence()),
+                "takeoverWaitMs": milliseconds(self.rehearsal.takeover_wait()),
             },
             "durations": {
                 "boot": known_value(durations.boot),
                 "unitRestart": known_value(durations.unit_restart),
                 "resources": resources,
+                "fencing": fencing,
             },
             "summary": self.summary_lines(),
             "plays": self.rows.iter().map(|row| self.row_value(row)).collect::<Vec<_>>(),

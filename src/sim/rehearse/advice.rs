@@ -7,9 +7,10 @@ use super::chart::Phase;
 use super::outcome::{Fate, GroupOutcome};
 use super::play::Play;
 use super::{Case, Rehearsal, Row};
+use crate::api::kinds::FencingTakeover;
 use crate::api::names::GroupName;
 use crate::engine::model::Arbiter;
-use crate::sim::faults::Fault;
+use crate::sim::faults::{Fault, FenceFailure};
 
 /// A deactivation that takes longer than this is worth a word.
 const LONG_STOP: Duration = Duration::from_secs(60);
@@ -26,7 +27,7 @@ pub(super) fn advise(rehearsal: &Rehearsal, row: &Row, play: &Play) -> Vec<Strin
     }
     for group in &row.groups {
         if group.is_dual() {
-            advice.push(against_two(rehearsal, &cases));
+            advice.push(against_two(rehearsal, &cases, play));
         }
         if let Fate::Stops { .. } = group.fate {
             advice.extend(against_none(rehearsal, &cases, group, play));
@@ -42,10 +43,29 @@ pub(super) fn advise(rehearsal: &Rehearsal, row: &Row, play: &Play) -> Vec<Strin
     advice
 }
 
-fn against_two(rehearsal: &Rehearsal, cases: &[&Case]) -> String {
+fn against_two(rehearsal: &Rehearsal, cases: &[&Case], play: &Play) -> String {
     if cases.iter().any(|case| case.clock_stands) {
-        return "a clock that stands still outlives every lease: only confirmed fencing covers it"
+        let fenced = &rehearsal.model.cluster.fencing;
+        return match fenced.as_ref().map(|fencing| fencing.takeover) {
+            Some(FencingTakeover::FencedOrTime) => {
+                "fencing.takeover: with Fenced no time frees a server whose clock stands still"
+            }
+            Some(FencingTakeover::Fenced) | None => {
+                "a clock that stands still outlives every lease: only confirmed fencing covers it"
+            }
+        }
+        .to_owned();
+    }
+    if play.told.iter().any(|told| told.event.reason == "FencingOverridden") {
+        return "fencing.onFailure: Continue takes over from what may still run; Block does not"
             .to_owned();
+    }
+    for fault in cases.iter().flat_map(|case| &case.faults) {
+        if let Fault::FenceFails(method, FenceFailure::Lies | FenceFailure::LiesLate) = fault {
+            return format!(
+                "fencing: have a second method confirm what {method} says (confirmedBy: All)"
+            );
+        }
     }
     match rehearsal.model.cluster.arbiter {
         Arbiter::None => {
@@ -111,6 +131,13 @@ fn against_none(
         advice.push(format!("the administrator: `stead group start {name}` starts it elsewhere"));
     } else if told("ActivationGivenUp") {
         advice.push(format!("resources of {name}: raise activation.retries or .failovers"));
+    }
+    if told("FencingFailed") || told("TakeoverBlocked") {
+        advice.push(
+            "fencing: add a level with another method; a person who is certain says `stead server \
+             confirm-down`"
+                .to_owned(),
+        );
     }
     if told("RecoveryExhausted") {
         advice.push("monitor: raise recovery.reactivations or .failovers".to_owned());

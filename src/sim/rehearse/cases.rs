@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::api::kinds::MonitorType;
 use crate::api::names::{GroupName, MonitorName, ResourceName};
 use crate::engine::model::{Model, MonitorModel};
-use crate::sim::faults::{Fault, both_ways, links};
+use crate::sim::faults::{Fault, FenceFailure, both_ways, links};
 
 use super::arbiters::Arbiters;
-use super::durations::Durations;
+use super::durations::{Durations, takeover_wait};
 
 /// Kinds of faults, as `--filter` names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +31,8 @@ pub enum Category {
     Partition,
     /// An arbiter does not answer.
     Arbiter,
+    /// A method of fencing fails while a server is lost.
+    Fencing,
     /// A resource dies, stops working, or can't be started or stopped.
     Resource,
     /// What a monitor looks at fails.
@@ -41,7 +43,7 @@ pub enum Category {
 
 impl Category {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Power,
         Self::Reboot,
         Self::Agent,
@@ -51,6 +53,7 @@ impl Category {
         Self::Path,
         Self::Partition,
         Self::Arbiter,
+        Self::Fencing,
         Self::Resource,
         Self::Monitor,
         Self::Move,
@@ -69,6 +72,7 @@ impl Category {
             Self::Path => "path",
             Self::Partition => "partition",
             Self::Arbiter => "arbiter",
+            Self::Fencing => "fencing",
             Self::Resource => "resource",
             Self::Monitor => "monitor",
             Self::Move => "move",
@@ -133,6 +137,7 @@ impl Lister<'_> {
         self.paths(&mut cases);
         self.partitions(&mut cases);
         self.arbiters(&mut cases);
+        self.fences(&mut cases);
         self.running_resources(&mut cases);
         self.monitors(&mut cases);
         self.moves(&mut cases);
@@ -168,7 +173,7 @@ impl Lister<'_> {
     }
 
     fn servers(&self, cases: &mut Vec<Case>) {
-        let wait = self.model.cluster.timing.wait();
+        let wait = takeover_wait(self.model);
         let frozen = Duration::from_secs((wait * 2).as_secs() + 1);
         let restart = Some(self.durations.unit_restart.value);
         for server in 0..self.server_count() {
@@ -258,6 +263,31 @@ impl Lister<'_> {
             };
             let text = format!("{name} gives no answer");
             cases.push(self.case(Category::Arbiter, text, vec![fault], &[name]));
+        }
+    }
+
+    /// A method that fails shows only where a server is lost: one that runs something and goes on
+    /// while nobody hears it.
+    fn fences(&self, cases: &mut Vec<Case>) {
+        let Some(holder) = self.holders.iter().flatten().copied().next() else { return };
+        let all: Vec<usize> = (0..self.server_count()).collect();
+        let name = self.name(holder);
+        let methods = self.model.cluster.fencing.iter().flat_map(|fencing| fencing.methods());
+        for method in methods.map(|method| &method.name) {
+            for (failure, says) in [
+                (FenceFailure::Refuses, "does not switch off"),
+                (FenceFailure::IsLate, "is late to switch off"),
+                (FenceFailure::IsSilent, "gives no answer for"),
+                (FenceFailure::Lies, "lies about"),
+                (FenceFailure::LiesLate, "lies late about"),
+            ] {
+                let cut = Fault::Cut(both_ways(&[holder], &all, self.model.cluster.paths.len()));
+                let fails = Fault::FenceFails(method.clone(), failure);
+                let faults = vec![fails, cut, Fault::ArbiterCutOff(holder)];
+                let text = format!("{method} {says} {name} ({name} cut off from everything)");
+                let case = self.case(Category::Fencing, text, faults, &[method, name]);
+                cases.push(Case { dark: 1 << holder, ..case });
+            }
         }
     }
 

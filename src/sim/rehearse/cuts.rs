@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::chart::Phase;
+use super::durations::takeover_wait;
 use super::outcome::GroupOutcome;
 use crate::api::kinds::Duration as Written;
 use crate::engine::model::{Model, ObjectKey, Objects};
@@ -38,7 +39,7 @@ pub(super) struct Cuts {
 impl Cuts {
     /// Cuts what is longer than it need be.
     pub(super) fn make(objects: &mut Objects, model: &Model) -> Self {
-        let played = model.cluster.timing.wait() * WAITS;
+        let played = takeover_wait(model) * WAITS;
         let mut cuts = Self { played, left_out: BTreeMap::new() };
         for (name, resource) in model.groups.values().flat_map(|group| &group.resources) {
             let whole = Duration::from(resource.spec.deactivation.timeout);

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::kinds::Duration as Written;
+use crate::api::kinds::{Duration as Written, WatchdogMode};
 use crate::api::names::ResourceName;
+use crate::api::timing::watchdog_self_fence;
 use crate::api::types::assumed;
 use crate::engine::model::Model;
 use crate::sim::stage::{Pace, Work};
@@ -21,6 +22,8 @@ const UNIT_RESTART: Duration = Duration::from_millis(1100);
 const KILL: Duration = Duration::from_millis(10);
 /// One way to an arbiter outside the cluster.
 const ARBITER: Duration = Duration::from_millis(5);
+/// From a request to a power switch or a cloud to the certainty that a server is off.
+const FENCE: Duration = Duration::from_secs(5);
 /// A check that connects to this machine.
 const CHECK: Duration = Duration::from_millis(2);
 
@@ -37,6 +40,9 @@ pub struct Measured {
     /// How long systemd takes to start an agent or keeper again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit_restart: Option<Written>,
+    /// By method of fencing: from the request to the confirmation that a server is off.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fencing: BTreeMap<String, Written>,
 }
 
 /// Of one resource.
@@ -92,6 +98,34 @@ pub struct Durations {
     pub boot: Known,
     /// How long systemd takes to start an agent or keeper again.
     pub unit_restart: Known,
+    /// From a request to the confirmation, by method of fencing.
+    pub fencing: BTreeMap<String, Known>,
+}
+
+/// The longest that a server's services may outlive the start of its lease.
+pub(super) fn self_fence(model: &Model) -> Duration {
+    let cluster = &model.cluster;
+    let timing = &cluster.timing;
+    match cluster.watchdog.mode {
+        // Simulated machines have no device: where none is required they do without.
+        WatchdogMode::Off | WatchdogMode::Automatic => timing.self_fence,
+        WatchdogMode::Required => {
+            watchdog_self_fence(timing.lease, cluster.watchdog.seconds).max(timing.self_fence)
+        }
+    }
+}
+
+/// How long a lost server is waited for.
+pub(super) fn takeover_wait(model: &Model) -> Duration {
+    model.cluster.timing.takeover_wait(self_fence(model))
+}
+
+/// How long nothing may be heard of a takeover that comes: the wait, and each server's turn to
+/// fence.
+pub(super) fn patience(model: &Model) -> Duration {
+    let turns = u32::try_from(model.cluster.servers.len()).unwrap_or(u32::MAX).saturating_sub(1);
+    let race = model.cluster.fencing.as_ref().map(|fencing| Duration::from(fencing.race_delay));
+    takeover_wait(model) + race.unwrap_or_default() * turns
 }
 
 impl Durations {
@@ -109,8 +143,16 @@ impl Durations {
             };
             resources.insert(name.clone(), durations);
         }
+        let methods = model.cluster.fencing.iter().flat_map(|fencing| fencing.methods());
+        let fencing = methods.map(|method| {
+            let found = measured.fencing.get(&method.name).copied();
+            // What takes longer than it may would never confirm: nobody configures that.
+            let assumed = FENCE.min(Duration::from(method.timeout) / 2);
+            (method.name.clone(), Known::new(found, assumed))
+        });
         Self {
             resources,
+            fencing: fencing.collect(),
             boot: Known::new(measured.boot, BOOT),
             unit_restart: Known::new(measured.unit_restart, UNIT_RESTART),
         }
@@ -125,6 +167,7 @@ impl Durations {
             shutdown: SHUTDOWN,
             arbiter: ARBITER,
             kill: KILL,
+            fences: self.fencing.iter().map(|(name, d)| (name.clone(), d.value)).collect(),
         }
     }
 }

@@ -259,6 +259,18 @@ impl Rehearsal {
         &self.durations
     }
 
+    /// The longest that a server's services may outlive the start of its lease.
+    #[must_use]
+    pub fn self_fence(&self) -> Duration {
+        durations::self_fence(&self.model)
+    }
+
+    /// How long a lost server is waited for, where nothing else frees its groups.
+    #[must_use]
+    pub fn takeover_wait(&self) -> Duration {
+        durations::takeover_wait(&self.model)
+    }
+
     /// Every single fault.
     #[must_use]
     pub fn cases(&self) -> &[Case] {
@@ -269,13 +281,13 @@ impl Rehearsal {
     #[must_use]
     pub fn single(&self, first: usize, doubles: bool) -> Option<Single> {
         let case = self.cases.get(first)?;
-        let mut play = Play::new(&self.world);
+        let mut play = Play::new(&self.world, durations::patience(&self.model));
         let result = play.strike(case, true).and_then(|()| play.finish());
         let row = self.judge(first, None, &mut play, result);
         let mut moments = Vec::new();
         if doubles && row.broken.is_none() {
             let found = self.moments(case, &play);
-            let mut again = Play::new(&self.world);
+            let mut again = Play::new(&self.world, durations::patience(&self.model));
             moments.push((Moment::Together, again.clone()));
             // It went well before, and goes the same way again.
             if again.strike(case, true).is_ok() {
@@ -355,7 +367,7 @@ impl Rehearsal {
             if rest.is_some() {
                 return None;
             }
-            let mut play = Play::new(&self.world);
+            let mut play = Play::new(&self.world, durations::patience(&self.model));
             // Where a rule is broken, the row says so.
             let _ = play.strike(self.cases.get(first)?, true).and_then(|()| play.finish());
             let lines = self.lines(&play, &[(Duration::ZERO, first)]);
@@ -573,7 +585,7 @@ fn bring_online(world: &mut World<Engine>, model: &Model) -> Result<(), Rehearse
     }
     let delays = model.monitors.values().map(|monitor| Duration::from(monitor.spec.start_delay));
     let calm = delays.max().unwrap_or_default().min(Duration::from_secs(600));
-    world.run_for(calm + model.cluster.timing.wait() * 2).map_err(broken)
+    world.run_for(calm + durations::takeover_wait(model) * 2).map_err(broken)
 }
 
 /// Faults come in the middle between two renewals of a server that runs something: neither the

@@ -75,7 +75,11 @@ pub(super) fn outcomes(
     durations: &Durations,
     cuts: &Cuts,
 ) -> Vec<GroupOutcome> {
-    let seen = play.world.seen().unwrap_or_default();
+    // What a leader says takes long to say: it is asked only where a group stops.
+    let served = |at: Option<&Sample>, index| of(at, index).serving != 0;
+    let stops = (0..model.groups.len())
+        .any(|index| served(play.samples.first(), index) && !served(play.samples.last(), index));
+    let seen = if stops { play.world.seen() } else { None }.unwrap_or_default();
     let lone = play.world.leader().is_none();
     let mut outcomes = Vec::new();
     for (index, (name, group)) in model.groups.iter().enumerate() {

@@ -38,27 +38,36 @@ pub(super) struct Play {
     pub(super) told: Vec<Told>,
     /// It was cut off while something still moved.
     pub(super) endless: bool,
+    seen: Seen,
     mends: Vec<Mend>,
     dark: u64,
     notice: Duration,
+    /// How long a lost server may be waited for in silence.
+    patience: Duration,
 }
 
 impl Play {
     /// A play in a world that is whole and observed.
-    pub(super) fn new(world: &World<Engine>) -> Self {
+    pub(super) fn new(world: &World<Engine>, patience: Duration) -> Self {
         let mut play = Self {
             began: world.now(),
             world: world.clone(),
             samples: Vec::new(),
             told: Vec::new(),
             endless: false,
+            seen: None,
             mends: Vec::new(),
             dark: 0,
             notice: Duration::ZERO,
+            patience,
         };
         play.world.take_told();
-        look(&play.world, 0, &mut play.samples);
+        play.look();
         play
+    }
+
+    fn look(&mut self) {
+        look(&self.world, self.dark, &mut self.seen, &mut self.samples);
     }
 
     /// A fault comes now. `provoked`: somebody does what makes it show.
@@ -68,7 +77,7 @@ impl Play {
         for fault in &case.faults {
             self.world.break_it(fault)?;
         }
-        look(&self.world, self.dark, &mut self.samples);
+        self.look();
         if let Some(lasts) = case.lasts {
             let at = self.world.now() + lasts;
             self.mends.push(Mend { at, faults: case.faults.clone(), dark: case.dark });
@@ -95,7 +104,7 @@ impl Play {
                     self.world.mend(fault)?;
                 }
             }
-            look(&self.world, self.dark, &mut self.samples);
+            self.look();
         }
         self.watch_to(end)
     }
@@ -103,8 +112,8 @@ impl Play {
     fn watch_to(&mut self, end: TrueTime) -> Result<(), Violation> {
         let now = self.world.now();
         if end > now {
-            let Self { world, samples, dark, .. } = self;
-            world.watch_for(end - now, |world| look(world, *dark, samples))?;
+            let Self { world, samples, seen, dark, .. } = self;
+            world.watch_for(end - now, |world| look(world, *dark, seen, samples))?;
         }
         let told = self.world.take_told();
         self.told.extend(told.into_iter().filter(|told| tells_something(&told.event.reason)));
@@ -115,16 +124,17 @@ impl Play {
     pub(super) fn finish(&mut self) -> Result<(), Violation> {
         let timing = self.world.options.timing();
         // Nothing is silent for longer that still comes to something ...
-        let usual = (timing.wait() + timing.interval * 2).max(self.notice + timing.timeout);
+        let usual = (self.patience + timing.interval * 2).max(self.notice + timing.timeout);
         // ... but a server that starts and waits for the others.
-        let starting = timing.wait() + self.world.options.wait_for_servers;
+        let starting = self.patience + self.world.options.wait_for_servers;
         let begin = self.world.now();
         loop {
             let now = self.world.now();
             let last = self.last_change().max(begin);
             let quiet = if self.is_starting() { usual.max(starting) } else { usual };
             let due = last + quiet;
-            if now >= due && self.mends.is_empty() && !self.world.busy() {
+            let busy = || self.world.busy(!self.fencing_has_failed());
+            if now >= due && self.mends.is_empty() && !busy() {
                 return Ok(());
             }
             if now - begin > LONGEST {
@@ -142,9 +152,20 @@ impl Play {
         said.next() == Some("StartupWaiting")
     }
 
+    /// What failed is tried again and again, without end.
+    fn fencing_has_failed(&self) -> bool {
+        let over = |told: &Told| {
+            matches!(&*told.event.reason, "FencingFailed" | "FencingOverridden" | "TakeoverBlocked")
+        };
+        self.told.iter().any(over)
+    }
+
     fn last_change(&self) -> TrueTime {
         let sample = self.samples.last().map(|sample| sample.at);
-        sample.max(self.told.last().map(|told| told.at)).unwrap_or(self.began)
+        let again = self.fencing_has_failed();
+        let news = |told: &&Told| !(again && told.event.reason == "FencingTryFailed");
+        let told = self.told.iter().rev().find(news).map(|told| told.at);
+        sample.max(told).unwrap_or(self.began)
     }
 }
 
@@ -153,17 +174,21 @@ fn tells_something(reason: &str) -> bool {
     !matches!(reason, "MonitorNormal" | "MonitorUnknown" | "PathLost" | "PathRestored")
 }
 
+/// What the last look saw: the version of all activity, and what clients could not reach.
+type Seen = Option<((u64, u64), u64)>;
+
 /// Remembers what runs, where that has changed.
-fn look(world: &World<Engine>, dark: u64, samples: &mut Vec<Sample>) {
-    let seen = || {
-        world.activity().map(|activity| Activity {
-            serving: activity.serving & !dark,
-            touched: activity.touched,
-        })
-    };
-    let known = samples.last().map_or(&[][..], |sample| &sample.groups);
-    if !seen().eq(known.iter().copied()) {
-        let groups = seen().collect();
+fn look(world: &World<Engine>, dark: u64, seen: &mut Seen, samples: &mut Vec<Sample>) {
+    let version = Some((world.activity_version(), dark));
+    if *seen == version {
+        return;
+    }
+    *seen = version;
+    let groups: Vec<Activity> = world
+        .activity()
+        .map(|activity| Activity { serving: activity.serving & !dark, touched: activity.touched })
+        .collect();
+    if samples.last().is_none_or(|last| last.groups != groups) {
         samples.push(Sample { at: world.now(), groups });
     }
 }

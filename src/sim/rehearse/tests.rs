@@ -121,6 +121,100 @@ fn an_arbiter_away_stops_nothing_alone_and_everything_with_a_lost_server() {
     assert!(rows[0].advice.iter().any(|text| text.contains("add a target")), "{:?}", rows[0]);
 }
 
+/// Nobody decides who goes on: only fencing keeps two servers apart.
+fn fenced(levels: &str) -> Rehearsal {
+    let method = |name: &str| {
+        format!(
+            "{{name: {name}, type: Script, script: {{command: [/srv/fence]}}, timeout: 20s, \
+             retries: 0}}"
+        )
+    };
+    let levels = levels.replace("POWER", &method("power")).replace("OUTLET", &method("outlet"));
+    rehearsal(&format!("{{type: None}}\n  fencing: {{takeover: Fenced, levels: {levels}}}"))
+}
+
+#[test]
+fn a_lost_server_is_taken_over_once_it_is_off_also_where_its_clock_stood_still() {
+    let rehearsal = fenced("[{methods: [POWER]}]");
+    let fence = rehearsal.durations().fencing["power"].value;
+    let row = play(&rehearsal, "one loses power");
+    let group = row.worst().unwrap();
+    assert_eq!(group.fate, Fate::Moves { to: "two".into() }, "{row:?}");
+    let rest = rehearsal.model().cluster.timing.wait() + Duration::from_secs(3);
+    assert!(group.outage >= fence && group.outage < fence + rest, "{row:?}");
+    let lasts = rehearsal.takeover_wait().as_secs() * 2 + 1;
+    for text in [
+        "one and two do not hear each other",
+        "one cut off from everything",
+        &format!("one frozen {lasts} s, clock standing"),
+    ] {
+        let row = play(&rehearsal, text);
+        assert!(!row.is_dual() && !row.stops(), "{row:?}");
+    }
+}
+
+#[test]
+fn a_method_of_fencing_that_fails_stops_the_takeover_and_one_that_lies_is_seen_through() {
+    let rehearsal = fenced("[{methods: [POWER]}]");
+    let failing =
+        |how: &str| play(&rehearsal, &format!("power {how} one (one cut off from everything)"));
+    for how in ["does not switch off", "gives no answer for"] {
+        let row = failing(how);
+        assert!(row.stops() && !row.is_dual(), "{row:?}");
+        assert!(row.advice.iter().any(|text| text.contains("another method")), "{row:?}");
+    }
+    let late = failing("is late to switch off");
+    let outage = late.worst().unwrap().outage;
+    assert!(!late.stops() && !late.is_dual() && outage >= Duration::from_secs(18), "{late:?}");
+    for how in ["lies about", "lies late about"] {
+        let row = failing(how);
+        assert!(row.is_dual(), "{row:?}");
+        assert!(row.advice.iter().any(|text| text.contains("second method")), "{row:?}");
+    }
+}
+
+#[test]
+fn a_second_method_mends_what_the_first_fails_at() {
+    let both = fenced("[{methods: [POWER, OUTLET]}]");
+    let row = play(&both, "power lies about one (one cut off from everything)");
+    assert!(!row.is_dual() && !row.stops(), "{row:?}");
+    let next = fenced("[{methods: [POWER]}, {methods: [OUTLET]}]");
+    let row = play(&next, "power gives no answer for one (one cut off from everything)");
+    assert!(!row.is_dual() && !row.stops(), "{row:?}");
+}
+
+#[test]
+fn every_arbiter_is_rehearsed_with_what_can_be_away_of_it() {
+    for (arbitration, away) in [
+        (
+            "{type: Lease, lease: {type: S3, s3: {bucket: b, key: k, region: r}}}",
+            "the lease's store",
+        ),
+        ("{type: Disk, disk: {device: /dev/sdb}}", "the arbiter's disk"),
+        ("{type: HTTP, http: {host: witness.example.com}}", "web server witness.example.com"),
+        (PING, "ping target 10.1.0.254"),
+    ] {
+        let rehearsal = rehearsal(arbitration);
+        let row = play(&rehearsal, "one loses power");
+        let moved = Fate::Moves { to: "two".into() };
+        assert_eq!(row.worst().unwrap().fate, moved, "{arbitration}: {row:?}");
+        let named = |case: &Case| case.category == Category::Arbiter && case.text.starts_with(away);
+        let index = rehearsal.cases().iter().position(named).unwrap();
+        assert!(!rehearsal.single(index, false).unwrap().row.stops(), "{arbitration}");
+    }
+}
+
+#[test]
+fn a_watchdog_that_is_required_prolongs_the_wait_by_twice_its_time() {
+    let rehearsal = rehearsal("{type: None}\n  watchdog: {mode: Required, timeout: 10s}");
+    let row = play(&rehearsal, "one loses power");
+    let wait = rehearsal.takeover_wait();
+    assert!(wait >= Duration::from_secs(20), "{wait:?}");
+    let outage = row.worst().unwrap().outage;
+    let interval = rehearsal.model().cluster.timing.interval;
+    assert!(outage + interval >= wait && outage <= wait + interval * 2, "{outage:?} of {wait:?}");
+}
+
 #[test]
 fn a_stop_that_hangs_is_played_short_and_told_whole() {
     let rehearsal = rehearsal("{type: None}");

@@ -62,6 +62,17 @@ impl<N: Node> World<N> {
         })
     }
 
+    /// The same as before: no activity has changed.
+    #[must_use]
+    pub fn activity_version(&self) -> (u64, u64) {
+        let mut version = (0, 0);
+        for (server, machine) in self.machines.iter().enumerate() {
+            version.0 += machine.drivers.version();
+            version.1 |= u64::from(machine.frozen.is_some()) << server;
+        }
+        version
+    }
+
     /// The name of a server by its index.
     #[must_use]
     pub fn server_name(&self, server: usize) -> Option<&ServerName> {
@@ -89,22 +100,22 @@ impl<N: Node> World<N> {
     }
 
     /// Whether anything is under way: a driver's work, the end of services, a start of a machine, an
-    /// agent or a keeper.
+    /// agent or a keeper; `fencing`: or an answer of a method of fencing.
     #[must_use]
-    pub fn busy(&self) -> bool {
+    pub fn busy(&self, fencing: bool) -> bool {
         let busy = |machine: &super::Machine<N>| {
             machine.frozen.is_none() && (machine.drivers.busy() || machine.keeper.killing)
         };
         let starts = |server: usize, epoch: u32| self.machines[server].epoch == epoch;
         self.machines.iter().any(busy)
-            || self.queue.iter().any(|next| match &next.0.happening {
+            || self.queue.iter().any(|happening| match happening {
                 Happening::PowerOn { server, epoch }
                 | Happening::PowerOff { server, epoch, .. }
                 | Happening::Agent { server, epoch }
                 | Happening::Keeper { server, epoch } => starts(*server, *epoch),
                 Happening::Fence { .. } => true,
-                Happening::Fenced { .. }
-                | Happening::Wake { .. }
+                Happening::Fenced { off, .. } => *off && fencing,
+                Happening::Wake { .. }
                 | Happening::Prove { .. }
                 | Happening::Arrive { .. }
                 | Happening::Disk { .. }

@@ -12,6 +12,7 @@ use crate::engine::message::{Envelope, Message};
 use crate::engine::time::Instant;
 use crate::sim::brief::brief;
 use crate::sim::checkers::{Invariant, Violation};
+use crate::sim::clock::TrueTime;
 use crate::sim::node::Node;
 
 /// A message of more bytes than this does not fit a datagram.
@@ -97,6 +98,7 @@ impl<N: Node> World<N> {
             Effect::Lease { until } => self.lease(server, until),
             Effect::AskArbiter { id, question } => {
                 let delay = self.arbiter_delay();
+                let question = Box::new(question);
                 self.after(delay, Happening::Ask { server, boot, id, question });
             }
             Effect::Resource { id, action, context } => {
@@ -109,8 +111,8 @@ impl<N: Node> World<N> {
                 let delay = self.randoms.drivers.milliseconds(5, 100).min(timeout);
                 self.after(delay, Happening::Script { server, boot, id });
             }
-            Effect::Fence { id, action, server: target, method: _ } => {
-                self.fence(server, boot, id, action, &target);
+            Effect::Fence { id, action, server: target, method } => {
+                self.fence(server, boot, (id, action), &target, &method);
             }
             Effect::Cancel { id } => self.machines[server].drivers.cancel(id),
             Effect::Power { action } => self.end_machine(server, action),
@@ -152,15 +154,29 @@ impl<N: Node> World<N> {
             }
             return;
         }
+        // The last copy is the packet itself.
+        let mut last = None;
         for index in 0..self.paths.len() {
             if path.is_some_and(|path| self.paths[index] != *path) {
                 continue;
             }
             for delay in self.network.datagram(from, to, index).into_iter().flatten() {
-                let envelope = Box::new(envelope.clone());
-                self.after(delay, Happening::Arrive { to, path: index, stream: false, envelope });
+                let place = (self.now + delay, self.next_number(), index);
+                if let Some(before) = last.replace(place) {
+                    self.arrives(to, before, envelope.clone());
+                }
             }
         }
+        if let Some(place) = last {
+            self.arrives(to, place, envelope);
+        }
+    }
+
+    fn arrives(&mut self, to: usize, place: (TrueTime, u64, usize), envelope: Envelope) {
+        let (at, number, path) = place;
+        let envelope = Box::new(envelope);
+        let happening = Happening::Arrive { to, path, stream: false, envelope };
+        self.queue.push(at, number, happening);
     }
 
     pub(super) fn arbiter_delay(&mut self) -> Duration {
@@ -273,7 +289,8 @@ impl<N: Node> World<N> {
         };
         let name = name.or_else(|| spec.while_active.clone());
         let about = name.map(ResourceName::from);
-        self.after(delay, Happening::Check { server, boot, id, monitor, about, hangs });
+        let check = Box::new(super::Check { monitor, about, hangs });
+        self.after(delay, Happening::Check { server, boot, id, check });
     }
 
     fn end_machine(&mut self, server: usize, action: PowerAction) {

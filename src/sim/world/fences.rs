@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::{Happening, World};
+use crate::api::kinds::FencingMethod;
 use crate::api::names::ServerName;
 use crate::engine::effect::FenceAction;
 use crate::engine::ids::{ActionId, BootId};
 use crate::engine::input::FenceAnswer;
+use crate::sim::faults::FenceFailure;
 use crate::sim::fence::Fate;
 use crate::sim::node::Node;
 
@@ -16,9 +18,9 @@ impl<N: Node> World<N> {
         &mut self,
         server: usize,
         boot: BootId,
-        id: ActionId,
-        action: FenceAction,
+        (id, action): (ActionId, FenceAction),
         target: &ServerName,
+        method: &FencingMethod,
     ) {
         let Some(target) = self.names.iter().position(|name| name == target) else { return };
         let failures = match self.options.fencing {
@@ -26,7 +28,15 @@ impl<N: Node> World<N> {
             Some(_) | None => 0,
         };
         let random = &mut self.randoms.fences;
-        let fate = match action {
+        let prescribed = self.options.pace.as_ref().map(|pace| {
+            let takes = pace.fences.get(&method.name).copied().unwrap_or_default();
+            let failure = self.fences_failing.get(&method.name).copied();
+            // Whoever reaches nothing reaches no power switch.
+            let cut_off = self.arbiter.cut_off.contains(&server);
+            let failure = if cut_off { Some(FenceFailure::IsSilent) } else { failure };
+            Fate::prescribed(action, takes, method.timeout.into(), failure)
+        });
+        let drawn = match action {
             FenceAction::Off => Fate::draw(failures, random),
             FenceAction::Check | FenceAction::On => {
                 let answer = match random.chance(failures) {
@@ -36,6 +46,7 @@ impl<N: Node> World<N> {
                 Fate { off: None, answer, said: Some(random.milliseconds(1, 300)) }
             }
         };
+        let fate = prescribed.unwrap_or(drawn);
         let epoch = self.machines[target].epoch;
         if action == FenceAction::On {
             self.after(Duration::from_millis(500), Happening::PowerOn { server: target, epoch });
@@ -46,7 +57,8 @@ impl<N: Node> World<N> {
             self.after(off, Happening::Fence { server: target, asked_healed: asked });
         }
         if let Some(said) = fate.said {
-            self.after(said, Happening::Fenced { server, boot, id, answer: fate.answer });
+            let (answer, off) = (fate.answer, action == FenceAction::Off);
+            self.after(said, Happening::Fenced { server, boot, id, answer, off });
         }
     }
 
@@ -58,6 +70,10 @@ impl<N: Node> World<N> {
         }
         self.checkers.excuse_everything();
         self.crash(server);
+        if self.options.pace.is_some() {
+            // Whoever is to switch it on again is part of the play.
+            return;
+        }
         let epoch = self.machines[server].epoch;
         let delay = self.randoms.fences.milliseconds(1000, 20_000);
         self.after(delay, Happening::PowerOn { server, epoch });

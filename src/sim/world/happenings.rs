@@ -31,11 +31,11 @@ impl<N: Node> World<N> {
             }
             Happening::Disk { server, boot } => self.disk_done(server, boot),
             Happening::Work { server, boot, id } => self.work_done(server, boot, id),
-            Happening::Check { server, boot, id, monitor, about, hangs } => {
+            Happening::Check { server, boot, id, check } => {
                 let drivers = &self.machines[server].drivers;
-                let well = about.is_none_or(|resource| drivers.works_well(&resource))
-                    && !drivers.failing.contains(&monitor);
-                let result = match (hangs, well) {
+                let well = check.about.as_ref().is_none_or(|resource| drivers.works_well(resource))
+                    && !drivers.failing.contains(&check.monitor);
+                let result = match (check.hangs, well) {
                     (true, _) => CheckResult::TimedOut,
                     (false, true) => CheckResult::Normal,
                     (false, false) => CheckResult::Error,
@@ -51,7 +51,7 @@ impl<N: Node> World<N> {
                 Ok(())
             }
             Happening::Answer { server, boot, id, answer } => {
-                self.feed_boot(server, boot, Input::Verdict { id, answer })
+                self.feed_boot(server, boot, Input::Verdict { id, answer: *answer })
             }
             Happening::Deadline { server, epoch } => {
                 self.deadline(server, epoch);
@@ -63,7 +63,7 @@ impl<N: Node> World<N> {
                 self.switched_off(server, asked_healed);
                 Ok(())
             }
-            Happening::Fenced { server, boot, id, answer } => {
+            Happening::Fenced { server, boot, id, answer, off: _ } => {
                 let message = "simulated".into();
                 self.feed_boot(server, boot, Input::FenceDone { id, answer, message })
             }
@@ -271,6 +271,7 @@ impl<N: Node> World<N> {
         }
         // An answer that never comes is one that came at the end of the budget.
         let delay = if away { self.options.arbiter_budget } else { self.arbiter_delay() };
+        let answer = Box::new(answer);
         self.after(delay, Happening::Answer { server, boot, id, answer });
     }
 

@@ -125,7 +125,10 @@ impl<N: Node> World<N> {
     /// physically is.
     #[must_use]
     pub fn settled(&mut self) -> bool {
-        self.seen().is_some_and(|seen| self.unsettled(&seen).is_empty())
+        // What a leader says takes long to say: it is asked only where all else is well.
+        self.members().len() == self.names.len()
+            && self.activity().all(|activity| activity.touched.count_ones() == 1)
+            && self.seen().is_some_and(|seen| self.unsettled(&seen).is_empty())
     }
 
     /// What is not as it should be.

@@ -23,7 +23,7 @@ impl<N: Node> World<N> {
     /// Where a rule is broken at once.
     pub fn inject(&mut self, fault: Fault, lasts: Duration) -> Result<(), Violation> {
         self.break_it(&fault)?;
-        self.after(lasts, Happening::Mend(fault));
+        self.after(lasts, Happening::Mend(Box::new(fault)));
         Ok(())
     }
 
@@ -76,7 +76,7 @@ impl<N: Node> World<N> {
             Fault::WallStep(server, by) => self.machines[*server].clock.wall_offset += by,
             Fault::ArbiterAway => self.arbiter.away = true,
             Fault::Break(server, resource) => {
-                self.machines[*server].drivers.broken.insert(resource.clone());
+                self.machines[*server].drivers.stop_working(resource);
             }
             Fault::Die(server, resource) => {
                 if self.machines[*server].drivers.die(resource) {
@@ -109,6 +109,9 @@ impl<N: Node> World<N> {
             }
             Fault::FailCheck(server, monitor) => {
                 self.machines[*server].drivers.failing.insert(monitor.clone());
+            }
+            Fault::FenceFails(method, how) => {
+                self.fences_failing.insert(method.clone(), *how);
             }
         }
         Ok(())
@@ -234,6 +237,10 @@ impl<N: Node> World<N> {
             }
             Fault::FailCheck(server, monitor) => {
                 self.machines[*server].drivers.failing.remove(monitor);
+                Ok(())
+            }
+            Fault::FenceFails(method, _) => {
+                self.fences_failing.remove(method);
                 Ok(())
             }
             Fault::WallStep(..) | Fault::Break(..) | Fault::Die(..) => Ok(()),
