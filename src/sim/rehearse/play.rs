@@ -1,10 +1,13 @@
 //! One play: faults in a world that is whole, until nothing moves any more.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::cases::Case;
 use crate::api::kinds::OperationType;
+use crate::api::names::ServerName;
 use crate::engine::Engine;
+use crate::engine::model::ObjectKey;
 use crate::sim::checkers::Violation;
 use crate::sim::clock::TrueTime;
 use crate::sim::faults::Fault;
@@ -39,6 +42,10 @@ pub(super) struct Play {
     /// It was cut off while something still moved.
     pub(super) endless: bool,
     seen: Seen,
+    /// What was told since the last change of what runs.
+    known: BTreeSet<(ServerName, String, ObjectKey)>,
+    news_since: Option<TrueTime>,
+    last_news: TrueTime,
     mends: Vec<Mend>,
     dark: u64,
     notice: Duration,
@@ -56,6 +63,9 @@ impl Play {
             told: Vec::new(),
             endless: false,
             seen: None,
+            known: BTreeSet::new(),
+            news_since: None,
+            last_news: world.now(),
             mends: Vec::new(),
             dark: 0,
             notice: Duration::ZERO,
@@ -116,8 +126,26 @@ impl Play {
             world.watch_for(end - now, |world| look(world, *dark, seen, samples))?;
         }
         let told = self.world.take_told();
-        self.told.extend(told.into_iter().filter(|told| tells_something(&told.event.reason)));
+        self.take_news(told.into_iter().filter(|told| tells_something(&told.event.reason)));
         Ok(())
+    }
+
+    /// What a server tells again, while nothing that runs has changed, is no news: whoever is cut
+    /// off proposes itself again and again, and what failed to fence is tried again, without end.
+    fn take_news(&mut self, told: impl Iterator<Item = Told>) {
+        let sample = self.samples.last().map(|sample| sample.at);
+        if sample > self.news_since {
+            self.news_since = sample;
+            self.known.clear();
+        }
+        for told in told {
+            let Told { at, event } = &told;
+            let news = (event.server.clone(), event.reason.clone(), event.object.clone());
+            if self.known.insert(news) {
+                self.last_news = *at;
+            }
+            self.told.push(told);
+        }
     }
 
     /// Plays until nothing moves any more.
@@ -162,10 +190,7 @@ impl Play {
 
     fn last_change(&self) -> TrueTime {
         let sample = self.samples.last().map(|sample| sample.at);
-        let again = self.fencing_has_failed();
-        let news = |told: &&Told| !(again && told.event.reason == "FencingTryFailed");
-        let told = self.told.iter().rev().find(news).map(|told| told.at);
-        sample.max(told).unwrap_or(self.began)
+        sample.unwrap_or(self.began).max(self.last_news)
     }
 }
 
