@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::api::{ClusterApi, expect, until};
 use crate::balancer::{self, Backend};
 use crate::faults::clock::Clock;
-use crate::lab::{self, Lab, Machine, Service, Switch};
+use crate::lab::{self, Lab, Machine, Relay, RelayProgram, Service, Switch};
 use crate::manifest::{Manifest, ServerEntry};
 use crate::recorder::Target;
 
@@ -32,8 +32,11 @@ const HOST: u8 = 254;
 /// Where a server's state is below its root, and the size of its disk where it is a small one.
 pub const STATE: &str = "var/lib/stead";
 const SMALL_DISK: &str = "8m";
-/// The application's program.
+/// The application's program, and the name that a guard goes by.
 const PROGRAM: &str = "web";
+const GUARD: &str = "stead-guard";
+/// Where servers talk to each other.
+const PEERS: u16 = 7380;
 /// How long a command may take.
 const COMMAND: Duration = Duration::from_secs(30);
 /// How long a cluster may take to be whole.
@@ -54,13 +57,15 @@ pub struct Cluster {
     clock: Option<Clock>,
 }
 
-/// One of the two processes of a server.
+/// One of the processes of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
     /// Its agent.
     Agent,
     /// Its keeper.
     Keeper,
+    /// The keeper's guard.
+    Guard,
 }
 
 struct Services {
@@ -236,13 +241,7 @@ impl Cluster {
 
     /// Sends the application a signal where it runs.
     pub fn signal_application(&self, server: &str, signal: Signal) -> Result<()> {
-        let processes = self.lab.machine(server)?.processes(PROGRAM);
-        ensure!(!processes.is_empty(), "no {PROGRAM} runs on {server}");
-        for process in processes {
-            nix::sys::signal::kill(process, signal)
-                .with_context(|| format!("failed to signal {PROGRAM}"))?;
-        }
-        Ok(())
+        self.lab.machine(server)?.signal(PROGRAM, signal)
     }
 
     /// Unplugs a server from networks, or plugs it in again.
@@ -312,9 +311,38 @@ impl Cluster {
             match who {
                 Who::Agent => services.agent.signal(signal)?,
                 Who::Keeper => services.keeper.signal(signal)?,
+                Who::Guard => self.lab.machine(server)?.signal(GUARD, signal)?,
             }
         }
         Ok(())
+    }
+
+    /// Has what this server and the others say to each other arrive so much later; ends with what
+    /// it gives.
+    pub fn slow_down(&self, server: &str, delay: Duration) -> Result<Vec<(String, Relay)>> {
+        let program = RelayProgram::make(self.lab.folder())?;
+        let slow = |network: &&str| {
+            let relay = self.lab.switch().slow_down(server, network, &program, (PEERS, delay))?;
+            Ok(((*network).to_owned(), relay))
+        };
+        self.networks().iter().map(slow).collect()
+    }
+
+    /// The servers' names, in the order of their priority.
+    pub fn names(&self) -> Vec<String> {
+        self.manifest.servers.iter().map(|server| server.name.clone()).collect()
+    }
+
+    /// Processes of the application on a server.
+    pub fn applications(&self, server: &str) -> Result<usize> {
+        Ok(self.lab.machine(server)?.processes(PROGRAM).len())
+    }
+
+    /// Waits until a server's agent and keeper have ended by themselves.
+    pub fn wait_for_end(&mut self, server: &str) -> Result<()> {
+        let services = self.services.get_mut(server).context("the server is on")?;
+        services.agent.wait()?;
+        services.keeper.wait()
     }
 
     /// A machine that is on.

@@ -30,6 +30,8 @@ pub struct Manifest {
     pub servers: Vec<ServerEntry>,
     /// The heartbeat time-out.
     pub timeout: Duration,
+    /// How long the first servers wait for the others at a start.
+    pub wait_for_servers: Duration,
     /// The group that is played with.
     pub group: String,
     /// Its resource of type ProbePort.
@@ -74,6 +76,7 @@ impl Manifest {
         Ok(Self {
             cluster: cluster.name.clone(),
             timeout: spec.heartbeat.timeout.into(),
+            wait_for_servers: spec.startup.wait_for_servers.into(),
             servers: spec
                 .servers
                 .into_iter()

@@ -482,9 +482,15 @@ fn tell_guard(inbox: &Inbox, welcome: Welcome) {
     if let Some(report) = welcome.watchdog {
         inbox.input(Input::Guard(GuardNews::WatchdogFound(super::work::armed(report))));
     }
-    inbox.input(Input::Guard(match welcome.successor {
-        Successor::Unit => GuardNews::SuccessorUnit,
-        Successor::Agent => GuardNews::SuccessorAgent,
+    tell_successor(inbox, welcome.successor);
+}
+
+fn tell_successor(inbox: &Inbox, successor: Successor) {
+    inbox.input(Input::Guard(match successor {
+        Successor::Guard => GuardNews::SuccessorGuard,
+        Successor::Unit { milliseconds } => {
+            GuardNews::SuccessorUnit { within: Duration::from_millis(milliseconds) }
+        }
         Successor::Nothing { reason } => GuardNews::SuccessorNone { reason },
     }));
 }
@@ -511,6 +517,7 @@ fn on_keeper_event(inbox: &Inbox, event: KeeperEvent) {
         KeeperEvent::Keeper(Event::WatchdogFailed) => {
             inbox.input(Input::Guard(GuardNews::WatchdogFailed));
         }
+        KeeperEvent::Keeper(Event::Successor(successor)) => tell_successor(inbox, successor),
         // Whoever waits for a process is told by its own request.
         KeeperEvent::Keeper(Event::Exited { .. } | Event::Emptied { .. }) => {}
     }

@@ -22,6 +22,13 @@ pub fn watchdog_self_fence(lease: Duration, seconds: u32) -> Duration {
     lease + 2 * Duration::from_secs(seconds.into())
 }
 
+/// `selfFence` where only the service manager is left, which ends what is silent for so long: the
+/// keeper may stand still from the very end of its lease, and would have ended its services then.
+#[must_use]
+pub fn unit_self_fence(lease: Duration, within: Duration) -> Duration {
+    lease + within + KEEPER_KILL
+}
+
 /// All protocol times of a cluster, derived from the heartbeat time-out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timing {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::agent::telemetry::{self, LogFormat};
-use crate::keeper::{self, KeeperOptions};
+use crate::keeper::{self, KeeperOptions, guard};
 
 /// Run this server's keeper, the parent of its services: what the service manager starts
 #[derive(Debug, Args)]
@@ -21,6 +21,11 @@ pub struct Keeper {
 impl Keeper {
     pub(super) fn run(self, format: LogFormat) -> anyhow::Result<()> {
         telemetry::start(format);
-        keeper::run(&KeeperOptions { root: self.root, cgroup: self.cgroup, spare_agent: false })
+        keeper::run(&KeeperOptions {
+            root: self.root,
+            cgroup: self.cgroup,
+            spare_agent: false,
+            guard: guard::own_program,
+        })
     }
 }

@@ -20,6 +20,7 @@ mod get;
 mod group;
 mod init;
 mod keeper;
+mod keeper_guard;
 mod kinds;
 mod operation;
 mod output;
@@ -101,6 +102,8 @@ enum Command {
     Init(init::Init),
     Agent(agent::Agent),
     Keeper(keeper::Keeper),
+    #[command(hide = true)]
+    KeeperGuard(keeper_guard::KeeperGuard),
     Apply(apply::Arguments),
     Get(get::Arguments),
     Describe(describe::Arguments),
@@ -154,6 +157,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Init(command) => command.run(),
         Command::Agent(command) => command.run(format).map_err(Failure::from),
         Command::Keeper(command) => command.run(format).map_err(Failure::from),
+        Command::KeeperGuard(command) => command.run(format).map_err(Failure::from),
         Command::DiskArbiter(arguments) => disk_arbiter::run(arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&global, &arguments),

@@ -18,8 +18,8 @@ use crate::engine::ids::{GrantId, Term};
 use crate::engine::message::OrderReason;
 use crate::engine::time::Instant;
 use crate::keeper::protocol::{
-    Address, Answer, Call, Containment, Fault, Hello, PortReport, Reply, Request, VERSION, Welcome,
-    read_frame, write_frame,
+    Address, Answer, Call, Containment, Fault, Hello, PortReport, Reply, Request, Successor,
+    VERSION, Welcome, read_frame, write_frame,
 };
 
 /// A host with such a keeper; the keeper goes with it.
@@ -96,7 +96,7 @@ fn answer(
                 version: VERSION,
                 pid: std::process::id(),
                 containment: Containment::ProcessGroups { reason: "a test".into() },
-                successor: Default::default(),
+                successor: Successor::Guard,
                 watchdog: None,
                 all_ended: true,
             }));

@@ -197,13 +197,16 @@ pub enum CheckResult {
     Unknown,
 }
 
-/// What the keeper says about what ends the services where it can't itself.
+/// What the keeper says about what ends the services where neither it nor the agent can.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GuardNews {
-    /// The service manager watches the keeper, and kills all in its unit when it hangs.
-    SuccessorUnit,
-    /// The agent ends what a lost keeper left.
-    SuccessorAgent,
+    /// A guard watches the keeper, and acts within its kill time.
+    SuccessorGuard,
+    /// No guard: the service manager, which kills all in the keeper's unit.
+    SuccessorUnit {
+        /// How long after the keeper's last sign of life.
+        within: Duration,
+    },
     /// Nothing.
     SuccessorNone {
         /// Why.

@@ -5,6 +5,7 @@
 //! ```text
 //! BASE/services/GROUP/RESOURCE/NUMBER     killed with the lease
 //! BASE/monitors/MONITOR/NUMBER            killed with the agent
+//! BASE/guard                              the keeper's guard
 //! ```
 
 use std::collections::BTreeSet;
@@ -30,6 +31,8 @@ use super::protocol::{Containment, ProcessKind};
 const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 /// Bytes of a cgroup's name that say its root; the kernel allows 255 in all.
 const NAME_MAX: usize = 200;
+/// The folder of the guard's cgroup.
+const GUARD: &str = "guard";
 /// How long what a former keeper left may take to die.
 const CLEAR_MAX_MILLISECONDS: u16 = 10_000;
 
@@ -140,6 +143,31 @@ impl Holder {
         }
     }
 
+    /// Where the guard goes, and the cgroup that it is told of.
+    ///
+    /// # Errors
+    /// Where there are no cgroups.
+    pub fn guard_entrance(&self) -> io::Result<(OwnedFd, PathBuf)> {
+        match self {
+            Self::Cgroups(cgroups) => {
+                let procs = cgroups.base.join(GUARD).join("cgroup.procs");
+                let procs = OpenOptions::new().write(true).open(procs)?;
+                Ok((procs.into(), cgroups.base.clone()))
+            }
+            Self::ProcessGroups { reason, .. } => Err(io::Error::other(reason.clone())),
+        }
+    }
+
+    /// Kills the guard, and waits for its end.
+    pub fn end_guard(&self) {
+        let Self::Cgroups(cgroups) = self else { return };
+        let path = cgroups.base.join(GUARD);
+        let killed = fs::write(path.join("cgroup.kill"), "1").and_then(|()| await_empty(&path));
+        if let Err(error) = killed {
+            warn!(%error, "failed to end the guard");
+        }
+    }
+
     /// Takes note of a process that was started.
     pub fn started(&self, place: &mut Place, kind: ProcessKind, pid: i32) {
         place.process_group = Some(pid);
@@ -193,7 +221,7 @@ fn write_one(file: &File, what: &str) {
 
 /// Lets those that were killed run ahead of all others: on a busy machine the end of a process
 /// waits for its turn like anything else, and whoever takes over waits with it.
-fn hurry(path: &Path) {
+pub fn hurry(path: &Path) {
     walk(path, "cgroup.threads", &mut |thread| {
         if let Some(thread) = rustix::process::Pid::from_raw(thread) {
             // It may be gone by now, which is the purpose.
@@ -251,6 +279,7 @@ impl Cgroups {
         };
         let kill_services = open("services").map_err(failed)?;
         let kill_monitors = open("monitors").map_err(failed)?;
+        open(GUARD).map_err(failed)?;
         let cgroups = Self { base, kill_services, kill_monitors, mounted };
         cgroups.clear()?;
         Ok(cgroups)
@@ -260,16 +289,11 @@ impl Cgroups {
     fn clear(&self) -> io::Result<()> {
         write_one(&self.kill_services, "services");
         write_one(&self.kill_monitors, "monitors");
-        for folder in ["services", "monitors"] {
+        // Its guard would end what this one starts.
+        fs::write(self.base.join(GUARD).join("cgroup.kill"), "1")?;
+        for folder in ["services", "monitors", GUARD] {
             let path = self.base.join(folder);
-            let events = File::open(path.join("cgroup.events"))?;
-            while is_populated(&events) {
-                let mut changed = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
-                if poll(&mut changed, PollTimeout::from(CLEAR_MAX_MILLISECONDS))? == 0 {
-                    let path = path.display();
-                    return Err(io::Error::other(format!("{path} holds processes that won't die")));
-                }
-            }
+            await_empty(&path)?;
             for entry in fs::read_dir(&path)?.flatten() {
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     remove_tree(&entry.path());
@@ -278,6 +302,25 @@ impl Cgroups {
         }
         Ok(())
     }
+}
+
+/// Waits until what was killed has gone.
+fn await_empty(path: &Path) -> io::Result<()> {
+    let events = File::open(path.join("cgroup.events"))?;
+    while is_populated(&events) {
+        let mut changed = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
+        if poll(&mut changed, PollTimeout::from(CLEAR_MAX_MILLISECONDS))? == 0 {
+            let path = path.display();
+            return Err(io::Error::other(format!("{path} holds processes that won't die")));
+        }
+    }
+    Ok(())
+}
+
+/// The cgroup of all services, in that of a keeper.
+#[must_use]
+pub fn services_of(base: &Path) -> PathBuf {
+    base.join("services")
 }
 
 /// The keeper's own cgroup, relative to the mount.

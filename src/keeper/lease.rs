@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,10 +14,10 @@ use nix::sys::eventfd::EventFd;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tracing::warn;
 
-use super::addresses;
 use super::containment::Holder;
 use super::ports::Ports;
 use super::protocol::Address;
+use super::{addresses, guard};
 use crate::agent::process::sys;
 
 /// Below the kernel's own threads, above all that is not in real time.
@@ -29,6 +30,8 @@ pub struct Lease {
     /// The deadline once more, for the threads of probe ports; zero: none.
     deadline: Arc<AtomicU64>,
     timer: TimerFd,
+    /// The guard's: a moment later.
+    guard: TimerFd,
     holder: Arc<Holder>,
     ports: Ports,
     addresses: Mutex<BTreeSet<Address>>,
@@ -57,6 +60,10 @@ impl Lease {
         let lease = Arc::new(Self {
             state: Mutex::default(),
             timer: TimerFd::new(ClockId::CLOCK_BOOTTIME, TimerFlags::TFD_CLOEXEC)?,
+            guard: TimerFd::new(
+                ClockId::CLOCK_BOOTTIME,
+                TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK,
+            )?,
             holder,
             ports: Ports::new(deadline.clone(), wake.clone()),
             deadline,
@@ -82,12 +89,19 @@ impl Lease {
     /// Sets the deadline; none, or one that has passed, ends everything now.
     pub fn set(&self, until: Option<u64>) {
         let mut state = self.state();
+        if state.until.is_some_and(|until| until <= boot_time()) {
+            // It passed while this process stood still, and the longer one waited to be read.
+            self.end(&mut state);
+            self.tell();
+        }
         match until.filter(|until| boot_time() < *until) {
             Some(until) => {
                 state.until = Some(until);
                 self.deadline.store(until, Ordering::SeqCst);
-                let at = Expiration::OneShot(Duration::from_nanos(until).into());
-                if let Err(error) = self.timer.set(at, TimerSetTimeFlags::TFD_TIMER_ABSTIME) {
+                // The guard's first: it must not fire between the two.
+                let set = set_timer(&self.guard, until.saturating_add(guard::DELAY))
+                    .and_then(|()| set_timer(&self.timer, until));
+                if let Err(error) = set {
                     warn!(%error, "failed to set the timer of the lease; ending all services");
                     self.end(&mut state);
                 }
@@ -171,6 +185,18 @@ impl Lease {
         self.holder.kill_services();
         self.ports.close_all();
         addresses::remove_all(&mut self.addresses());
+        // Last: up to here the guard is there for the case that this stands still.
+        if let Err(error) = self.guard.unset() {
+            warn!(%error, "the guard will end this keeper");
+        }
+    }
+
+    /// The guard's deadline, for its process.
+    ///
+    /// # Errors
+    /// Where there are no descriptors left.
+    pub fn guard_timer(&self) -> io::Result<OwnedFd> {
+        self.guard.as_fd().try_clone_to_owned()
     }
 
     fn tell(&self) {
@@ -199,6 +225,11 @@ impl Lease {
             }
         }
     }
+}
+
+fn set_timer(timer: &TimerFd, at: u64) -> nix::Result<()> {
+    let at = Expiration::OneShot(Duration::from_nanos(at).into());
+    timer.set(at, TimerSetTimeFlags::TFD_TIMER_ABSTIME)
 }
 
 /// Nanoseconds of boot time; a clock that can't be read lies past every deadline.

@@ -6,9 +6,10 @@
 //! every process has ended, and only then sends the farewell that frees the groups.
 //! It must never prolong a lease by itself, start anything without one, or wait for a disk or a
 //! network while the lease runs: the deadline has a thread of its own.
-//! Where it dies itself, the kernel ends the processes that it started (`PR_SET_PDEATHSIG`), its
-//! unit or the agent what those left, and its successor whatever is still there. Floating addresses
-//! that it held are removed by its agent and its successor: no kernel does it.
+//! Where it stands still beyond the lease, or dies, its guard ends everything ([`guard`]). Where
+//! both die, the kernel ends the processes that the keeper started (`PR_SET_PDEATHSIG`), its unit or
+//! the agent what those left, and its successor whatever is still there. Floating addresses that it
+//! held are removed by its guard, its agent and its successor: no kernel does it.
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,7 @@ pub mod addresses;
 mod connection;
 mod containment;
 mod farewell;
+pub mod guard;
 mod lease;
 pub mod listeners;
 mod manager;
@@ -46,6 +48,8 @@ pub struct KeeperOptions {
     /// Whether an agent that is lost is left alive: only where it is a test, whose connection is
     /// all that dies.
     pub spare_agent: bool,
+    /// What its guard is run with.
+    pub guard: guard::GuardCommand,
 }
 
 /// Serves agents until SIGTERM.

@@ -280,7 +280,7 @@ pub struct Welcome {
     pub containment: Containment,
     /// Nothing of an earlier agent is left: its lease passed, or it died, or there was none.
     pub all_ended: bool,
-    /// What ends the services where the keeper itself is killed or hangs.
+    /// What ends the services where agent and keeper both stand still.
     #[serde(default)]
     pub successor: Successor,
     /// The watchdog that is armed already.
@@ -288,19 +288,29 @@ pub struct Welcome {
     pub watchdog: Option<WatchdogReport>,
 }
 
-/// What ends the services where the keeper itself is killed or hangs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What ends the services where agent and keeper both stand still.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Successor {
-    /// The service manager watches it, and kills all that is in its unit's cgroup.
-    Unit,
-    /// The agent, which kills the keeper's cgroup when the keeper is gone or the lease passes.
-    #[default]
-    Agent,
+    /// The keeper's guard, within the kill time.
+    Guard,
+    /// No guard: the service manager, which kills all that is in the keeper's unit this long after
+    /// the keeper's last sign of life.
+    Unit {
+        /// How long.
+        milliseconds: u64,
+    },
     /// Nothing: services may live on.
     Nothing {
         /// Why.
         reason: String,
     },
+}
+
+impl Default for Successor {
+    /// Of a keeper that does not say.
+    fn default() -> Self {
+        Self::Nothing { reason: "the keeper is of a release that has no guard".to_owned() }
+    }
 }
 
 /// What keeps the processes of a service together.
@@ -414,6 +424,9 @@ pub enum Event {
     Terminating,
     /// The watchdog can't be petted any more; it may reset the machine.
     WatchdogFailed,
+    /// What ends the services where agent and keeper both stand still has changed, or is there
+    /// again.
+    Successor(Successor),
 }
 
 /// Why a request was not carried out.

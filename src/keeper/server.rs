@@ -21,6 +21,7 @@ use tracing::{info, warn};
 use super::addresses;
 use super::connection::Connection;
 use super::containment::Holder;
+use super::guard::Guard;
 use super::lease::{Lease, boot_time};
 use super::manager::Manager;
 use super::processes::{Caller, MILLISECOND, Notice, Processes};
@@ -58,6 +59,7 @@ pub struct Server {
     holder: Arc<Holder>,
     lease: Arc<Lease>,
     watchdog: Arc<Watchdog>,
+    guard: Guard,
     manager: Manager,
     processes: Processes,
     connections: BTreeMap<u64, Connection>,
@@ -102,6 +104,7 @@ struct Ready {
     /// The connection of the agent whose process has ended.
     agent_died: Option<u64>,
     processes: bool,
+    guard: bool,
     connections: Vec<u64>,
 }
 
@@ -133,6 +136,7 @@ impl Server {
         let services = processes.services();
         let watchdog = Watchdog::start(lease.clone(), services, wake.clone(), open_watchdog)
             .context("failed to watch the machine's watchdog")?;
+        let guard = Guard::start(holder.clone(), lease.clone(), &options.root, options.guard);
         info!(socket = %socket.display(), containment = ?holder.describe(), "keeper started");
         Ok(Self {
             socket,
@@ -142,6 +146,7 @@ impl Server {
             holder,
             lease,
             watchdog,
+            guard,
             manager: Manager::find(),
             processes,
             connections: BTreeMap::new(),
@@ -176,6 +181,7 @@ impl Server {
             let ready = self.wait().context("failed to wait for events")?;
             self.handle(ready);
             self.processes.advance(boot_time());
+            self.guard.retry(boot_time());
             self.tell();
             self.finish_ending();
             if self.terminating.is_some_and(|deadline| self.may_exit(deadline)) {
@@ -185,6 +191,7 @@ impl Server {
         if self.processes.have_all_ended() {
             self.watchdog.disarm();
         }
+        self.guard.end();
         self.holder.close();
         let _ = fs::remove_file(&self.socket);
         info!("keeper ended");
@@ -196,7 +203,12 @@ impl Server {
         let end = self.terminating.map(|deadline| {
             if now < deadline { deadline } else { deadline.saturating_add(LAST_WAIT) }
         });
-        let deadlines = [self.processes.next_deadline(now), self.manager.next_feeding(), end];
+        let deadlines = [
+            self.processes.next_deadline(now),
+            self.manager.next_feeding(),
+            self.guard.next_retry(),
+            end,
+        ];
         let due = deadlines.into_iter().flatten().min();
         let timeout = due.map_or(PollTimeout::NONE, |due| {
             // Rounded up: not a moment before it is due.
@@ -217,6 +229,9 @@ impl Server {
             PollFd::new(self.listener.as_fd(), readable),
         ];
         polled.extend(death.map(|(_, death)| PollFd::new(death, readable)));
+        let guard = self.guard.descriptor();
+        let guard_at = polled.len();
+        polled.extend(guard.map(|pipe| PollFd::new(pipe, readable)));
         let connections_at = polled.len();
         polled.extend(self.connections.values().map(|connection| {
             let wanted =
@@ -239,6 +254,7 @@ impl Server {
             listener: ready(&polled[2]),
             agent_died: death.filter(|_| ready(&polled[3])).map(|(connection, _)| connection),
             processes: looked_for || polled[processes_at..].iter().any(ready),
+            guard: guard.is_some() && ready(&polled[guard_at]),
             connections: connections.filter(|(_, it)| ready(it)).map(|(key, _)| *key).collect(),
         })
     }
@@ -252,6 +268,9 @@ impl Server {
         }
         if ready.wake {
             self.on_wake();
+        }
+        if ready.guard && self.guard.refresh() {
+            self.tell_agent(Event::Successor(self.successor()));
         }
         for key in ready.connections {
             self.on_connection(key);
@@ -475,11 +494,16 @@ impl Server {
     }
 
     fn successor(&self) -> Successor {
-        match self.holder.describe() {
-            Containment::Cgroup { .. } if self.manager.watches() => Successor::Unit,
-            Containment::Cgroup { .. } => Successor::Agent,
+        match (self.holder.describe(), self.guard.failure(), self.manager.acts_within()) {
             // Of those that it started the kernel ends only the first of each.
-            Containment::ProcessGroups { reason } => Successor::Nothing { reason },
+            (Containment::ProcessGroups { reason }, ..) => Successor::Nothing { reason },
+            (Containment::Cgroup { .. }, None, _) => Successor::Guard,
+            (Containment::Cgroup { .. }, Some(_), Some(time)) => {
+                Successor::Unit { milliseconds: time.div_ceil(MILLISECOND) }
+            }
+            (Containment::Cgroup { .. }, Some(reason), None) => Successor::Nothing {
+                reason: format!("the keeper's guard can't be started: {reason}"),
+            },
         }
     }
 
@@ -491,6 +515,7 @@ impl Server {
             Request::Hello(_) => Err(Fault::NotGreeted),
             Request::Lease { until } => {
                 self.lease.set(until);
+                self.manager.follow(until, boot_time());
                 done
             }
             Request::Farewell { datagrams } => {

@@ -1,6 +1,7 @@
 //! A real keeper for tests: a process of its own, which leaves neither processes nor cgroups.
 
 use std::fs::{self, File};
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,12 +12,15 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::containment::Holder;
+use super::guard::{self, GuardOptions};
 use super::protocol::{Hello, Spawn, VERSION};
 use super::{KeeperOptions, run, socket_path};
 use crate::agent::keeper_client::KeeperClient;
 
 const ROOT: &str = "STEAD_TEST_ROOT";
 const CGROUP: &str = "STEAD_TEST_CGROUP";
+const GUARD_ROOT: &str = "STEAD_TEST_GUARD_ROOT";
+const KEEPER: &str = "STEAD_TEST_KEEPER";
 const KILLS_AGENT: &str = "STEAD_TEST_KILLS_AGENT";
 
 /// What runs in the keeper's process; by itself it does nothing.
@@ -30,8 +34,31 @@ fn keeper_process() {
         root,
         cgroup: std::env::var_os(CGROUP).map(PathBuf::from),
         spare_agent: std::env::var_os(KILLS_AGENT).is_none(),
+        guard: this_test_as_a_guard,
     };
     run(&options).unwrap();
+}
+
+/// What runs in the guard's process; by itself it does nothing.
+#[test]
+fn guard_process() {
+    let Some(root) = std::env::var_os(GUARD_ROOT).map(PathBuf::from) else { return };
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    let cgroup = std::env::var_os(CGROUP).map(PathBuf::from).unwrap();
+    let keeper = std::env::var(KEEPER).unwrap().parse().unwrap();
+    let timer = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
+    // Its standard output is the test harness's.
+    let ready = File::options().write(true).open("/proc/self/fd/3").unwrap();
+    guard::run(&GuardOptions { root, cgroup, keeper }, timer, ready).unwrap();
+}
+
+fn this_test_as_a_guard(options: &GuardOptions) -> Command {
+    let mut command = Command::new("/bin/sh");
+    let test = r#"exec "$0" --exact keeper::testing::guard_process --nocapture 3>&1 >/dev/null"#;
+    command.args(["-c", test]).arg(std::env::current_exe().unwrap());
+    command.env(GUARD_ROOT, &options.root).env(CGROUP, &options.cgroup);
+    command.env(KEEPER, options.keeper.to_string()).env_remove(ROOT);
+    command
 }
 
 /// The test of this name, as a process of its own.

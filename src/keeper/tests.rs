@@ -23,7 +23,11 @@ use super::{log_path, socket_path};
 use crate::agent::keeper_client::{KeeperClient, KeeperError, KeeperEvent};
 use crate::engine::time::Instant;
 
+mod guard;
+
 const MINUTE: Duration = Duration::from_secs(60);
+/// In milliseconds, of the agent's process.
+const LEASE: &str = "STEAD_TEST_LEASE";
 
 fn lease(client: &KeeperClient, duration: Duration) {
     client.lease(Some(Instant(boot_time()) + duration));
@@ -588,7 +592,10 @@ fn agent_process() {
     let number = |name: &str| std::env::var(name).unwrap().parse::<u16>().unwrap();
     let hello = super::protocol::Hello { version: 1, boot: 7, server: "server1".to_owned() };
     let client = KeeperClient::connect(&socket_path(&root), hello).unwrap();
-    lease(&client, MINUTE);
+    lease(
+        &client,
+        std::env::var(LEASE).map_or(MINUTE, |_| Duration::from_millis(number(LEASE).into())),
+    );
     client.farewell(vec![Datagram {
         source: ([127, 0, 0, 1], number("STEAD_TEST_SOURCE")).into(),
         destination: ([127, 0, 0, 1], number("STEAD_TEST_PEER")).into(),
@@ -615,6 +622,10 @@ struct TestAgent {
 
 impl TestAgent {
     fn start(root: &Path, peer: &UdpSocket) -> Self {
+        Self::start_with(root, peer, None)
+    }
+
+    fn start_with(root: &Path, peer: &UdpSocket, lease: Option<&str>) -> Self {
         let ready = UnixDatagram::bind(root.join("agent-ready")).unwrap();
         let (port, source) = (free_port(), free_port());
         let process = this_test_as_a_process("keeper::tests::agent_process")
@@ -622,6 +633,7 @@ impl TestAgent {
             .env("STEAD_TEST_PORT", port.to_string())
             .env("STEAD_TEST_SOURCE", source.to_string())
             .env("STEAD_TEST_PEER", peer.local_addr().unwrap().port().to_string())
+            .envs(lease.map(|milliseconds| (LEASE, milliseconds)))
             .spawn()
             .unwrap();
         let mut buffer = [0; 32];

@@ -2,6 +2,7 @@
 //! group is active on. The recorder and the client, not the product, say what came of it.
 
 pub mod clock;
+mod operations;
 mod strike;
 mod table;
 
@@ -61,6 +62,7 @@ impl Outcome {
             "outageMs": milliseconds(self.outage),
             "noneMs": milliseconds(self.none),
             "dualMs": milliseconds(self.dual),
+            "uncovered": self.strike.uncovered(),
             "told": self.told,
         })
     }
@@ -94,7 +96,7 @@ pub async fn play(stage: &mut Stage, which: &str) -> Result<Vec<Outcome>> {
     }
     for outcome in &outcomes {
         let Outcome { name, dual, strike, .. } = outcome;
-        ensure!(dual.is_zero() || strike.needs_more_than_time(), "{name}: two for {dual:?}");
+        ensure!(dual.is_zero() || strike.uncovered().is_some(), "{name}: two for {dual:?}");
     }
     Ok(outcomes)
 }

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use crate::api::{expect, until};
 use crate::cluster::{Cluster, STATE, Who};
+use crate::faults::operations::{Late, Operation};
 
 /// The time that a unit waits before it starts again what ended (`RestartSec` in
 /// packaging/systemd).
@@ -52,6 +53,10 @@ pub enum Strike {
     ClockStep(i64),
     /// A monitor has it reboot; `power: Namespace` ends the machine's first process.
     FinalAction,
+    /// What the servers say to each other arrives so many milliseconds later.
+    Delay(u64),
+    /// What a person does, of the guide's state table.
+    Operation(Operation),
 }
 
 /// Which packets between the active server and the others are dropped.
@@ -70,15 +75,19 @@ pub enum Packets {
 }
 
 /// Everything that can be played: name, words, what is done.
-pub const STRIKES: [(&str, &str, Strike); 24] = [
+pub const STRIKES: [(&str, &str, Strike); 41] = [
     ("power-cut", "power of the active server is cut", Strike::PowerCut),
     ("all-power-cut", "power of every server is cut, and returns", Strike::AllPowerCut),
     ("agent-killed", "kill -9 of the agent", Strike::Kill(&[Who::Agent])),
     ("keeper-killed", "kill -9 of the keeper", Strike::Kill(&[Who::Keeper])),
     ("both-killed", "kill -9 of agent and keeper", Strike::Kill(&[Who::Keeper, Who::Agent])),
+    ("guard-killed", "kill -9 of the keeper's guard", Strike::Kill(&[Who::Guard])),
+    ("all-killed", "kill -9 of agent, keeper and guard", Strike::Kill(EVERYBODY)),
     ("agent-stopped", "SIGSTOP of the agent", Strike::Stop(&[Who::Agent])),
     ("keeper-stopped", "SIGSTOP of the keeper", Strike::Stop(&[Who::Keeper])),
     ("both-stopped", "SIGSTOP of agent and keeper", Strike::Stop(&[Who::Agent, Who::Keeper])),
+    ("guard-stopped", "SIGSTOP of the keeper's guard", Strike::Stop(&[Who::Guard])),
+    ("all-stopped", "SIGSTOP of agent, keeper and guard", Strike::Stop(EVERYBODY)),
     ("machine-frozen", "the whole machine stands still", Strike::Freeze),
     ("application-killed", "kill -9 of the application", Strike::KillApplication),
     ("application-stalled", "SIGSTOP of the application", Strike::StallApplication),
@@ -88,6 +97,8 @@ pub const STRIKES: [(&str, &str, Strike); 24] = [
     ("one-path", "no packet on one of two paths", Strike::Drop(Packets::OnePath)),
     ("flapping", "cut off for 1.2 and back for 0.6 time-outs, in turn", Strike::Flap),
     ("loss", "30 % of the packets between servers lost", Strike::Drop(Packets::Some(30))),
+    ("late", "packets between servers 0.3 s late", Strike::Delay(300)),
+    ("very-late", "packets between servers 1.5 s late", Strike::Delay(1500)),
     ("interconnect-interface", "interconnect interface down", Strike::Interface(INTERCONNECT)),
     ("interconnect-hub", "the interconnect's switch is off", Strike::Network(INTERCONNECT)),
     ("public-interface", "interface to the clients down", Strike::Interface(PUBLIC)),
@@ -95,23 +106,67 @@ pub const STRIKES: [(&str, &str, Strike); 24] = [
     ("full-disk", "the disk with the state is full", Strike::FullDisk),
     ("final-action", "a monitor has the server reboot", Strike::FinalAction),
     ("clock-step", "the wall clock jumps an hour ahead, then two back", Strike::ClockStep(3600)),
+    ("start-all", "every server is started", Strike::Operation(Operation::Start(Late::Nobody))),
+    (
+        "start-without-standby",
+        "every server but a standby is started",
+        Strike::Operation(Operation::Start(Late::Standby)),
+    ),
+    (
+        "start-without-active",
+        "every server but the active one is started",
+        Strike::Operation(Operation::Start(Late::Active)),
+    ),
+    (
+        "start-late",
+        "every server is started, a standby while the others wait for it",
+        Strike::Operation(Operation::Start(Late::StandbyInTime)),
+    ),
+    (
+        "start-alone",
+        "one server alone is started",
+        Strike::Operation(Operation::Start(Late::AllButActive)),
+    ),
+    ("detach", "the active server is detached, and returned", Strike::Operation(Operation::Detach)),
+    (
+        "shutdown",
+        "the active server is shut down in good order",
+        Strike::Operation(Operation::ShutDown),
+    ),
+    ("move", "the group is moved", Strike::Operation(Operation::Move)),
+    ("stop-and-start", "the group is stopped, and started", Strike::Operation(Operation::Stop)),
+    ("return", "a server whose power was cut is returned", Strike::Operation(Operation::Return)),
+    (
+        "all-down",
+        "every server loses power; they are started in another order",
+        Strike::Operation(Operation::AllDown),
+    ),
 ];
 
+/// Nothing but applications goes on.
+const EVERYBODY: &[Who] = &[Who::Guard, Who::Agent, Who::Keeper];
+
 impl Strike {
-    /// Whether time alone does not keep two from being active: with agent and keeper both standing
-    /// still nothing is left on the server that could end its services. A watchdog or fencing is.
-    pub fn needs_more_than_time(self) -> bool {
-        matches!(self, Strike::Stop([_, _]))
+    /// Why two may be active meanwhile in this lab, which has neither a service manager nor a
+    /// watchdog nor fencing; none: they may not.
+    pub fn uncovered(self) -> Option<&'static str> {
+        (self == Strike::Stop(EVERYBODY)).then_some(
+            "nothing on the server but its applications runs: a watchdog or fencing covers it, and \
+             the unit after its WatchdogSec",
+        )
     }
 
     /// Whether it lasts for as long as one says.
     pub fn lasts(self) -> bool {
-        matches!(self, Strike::Stop(_) | Strike::Freeze | Strike::Drop(_) | Strike::Flap)
+        matches!(
+            self,
+            Strike::Stop(_) | Strike::Freeze | Strike::Drop(_) | Strike::Flap | Strike::Delay(_)
+        )
     }
 
     /// Whether it is worth its time when it lasts long.
     pub fn lasts_long(self) -> bool {
-        matches!(self, Strike::Stop(_) | Strike::Freeze)
+        matches!(self, Strike::Stop(_) | Strike::Freeze) && self != Strike::Stop(&[Who::Guard])
     }
 
     /// Does it, lasting `length` where it is something that lasts, and ends it.
@@ -183,6 +238,14 @@ impl Strike {
                     sleep(length / 3).await;
                 }
             }
+            Strike::Delay(milliseconds) => {
+                let relays = cluster.slow_down(server, Duration::from_millis(milliseconds))?;
+                sleep(length).await;
+                for (network, relay) in relays {
+                    cluster.switch().speed_up(server, &network, relay)?;
+                }
+            }
+            Strike::Operation(operation) => operation.play(cluster, server, length).await?,
         }
         cluster.repair(server)
     }

@@ -160,6 +160,16 @@ impl Machine {
         found
     }
 
+    /// Sends a signal to every process there that runs a program of this name.
+    pub fn signal(&self, program: &str, signal: Signal) -> Result<()> {
+        let processes = self.processes(program);
+        ensure!(!processes.is_empty(), "no {program} runs on {}", self.name);
+        for process in processes {
+            kill(process, signal).with_context(|| format!("failed to signal {program}"))?;
+        }
+        Ok(())
+    }
+
     /// Stops every process there, or lets them go on: their clocks run meanwhile.
     pub fn freeze(&self, frozen: bool) -> Result<()> {
         let (file, text) = (self.cgroup.join("cgroup.freeze"), if frozen { "1" } else { "0" });

@@ -6,6 +6,7 @@
 mod leftovers;
 mod machine;
 mod network;
+mod relay;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,6 +17,7 @@ use anyhow::{Context as _, Result, bail};
 
 pub use machine::{Machine, Service, enter_network};
 pub use network::{Port, Switch};
+pub use relay::{Relay, RelayProgram};
 
 use leftovers::Leftovers;
 

@@ -3,10 +3,12 @@
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
 use super::machine::Machine;
+use super::relay::{Relay, RelayProgram};
 use super::run;
 
 /// A machine's place in a network.
@@ -89,6 +91,29 @@ impl Switch {
         self.batch(&format!("link set {network} {}\n", if on { "up" } else { "down" }))
     }
 
+    /// Puts a relay into a machine's cable: packets of this port pass so much later.
+    pub fn slow_down(
+        &self,
+        machine: &str,
+        network: &str,
+        program: &RelayProgram,
+        (port, delay): (u16, Duration),
+    ) -> Result<Relay> {
+        let (cable, [near, far]) = (cable(machine, network), relay_ends(network));
+        self.batch(&format!(
+            "link add {near} type veth peer name {far}\nlink set {far} up\n\
+             link set {cable} nomaster\nlink set {near} master {network} up\n"
+        ))?;
+        Relay::start(program, self.machine.first_process(), [&cable, &far], port, delay)
+    }
+
+    /// Takes it out again.
+    pub fn speed_up(&self, machine: &str, network: &str, relay: Relay) -> Result<()> {
+        drop(relay);
+        let (cable, [near, _]) = (cable(machine, network), relay_ends(network));
+        self.batch(&format!("link delete {near}\nlink set {cable} master {network}\n"))
+    }
+
     fn batch(&self, commands: &str) -> Result<()> {
         batch(&self.machine, commands)
     }
@@ -108,6 +133,10 @@ fn mac(address: &str) -> Result<String> {
 
 fn cable(machine: &str, network: &str) -> String {
     format!("{machine}-{network}")
+}
+
+fn relay_ends(network: &str) -> [String; 2] {
+    ["near", "far"].map(|end| format!("{end}-{network}"))
 }
 
 fn batch(on: &Machine, commands: &str) -> Result<()> {

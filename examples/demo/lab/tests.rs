@@ -102,3 +102,39 @@ fn what_a_program_says_on_failure_becomes_the_error() {
     let error = error.to_string();
     assert!(error.contains("exit status: 3: broken"), "{error}");
 }
+
+#[test]
+fn a_relay_holds_the_packets_of_one_port_and_lets_others_pass() -> Result<()> {
+    let mut lab = Lab::new("test-relay")?;
+    lab.start("vm1", &ports(1))?;
+    lab.start("vm2", &ports(2))?;
+    let program = RelayProgram::make(lab.folder())?;
+    let late = (7380, std::time::Duration::from_millis(500));
+    let relay = lab.switch().slow_down("vm1", "lan1", &program, late)?;
+    let bind = |machine: &str, address: &'static str| -> Result<std::net::UdpSocket> {
+        let first = lab.machine(machine)?.first_process();
+        let bound = std::thread::spawn(move || {
+            enter_network(first)?;
+            anyhow::Ok(std::net::UdpSocket::bind(address)?)
+        });
+        bound.join().expect("no panic")
+    };
+    let (late, prompt) = (bind("vm2", "10.77.0.2:7380")?, bind("vm2", "10.77.0.2:9")?);
+    let sender = bind("vm1", "10.77.0.1:0")?;
+    sender.send_to(b"first", "10.77.0.2:7380")?;
+    sender.send_to(b"second", "10.77.0.2:9")?;
+    let mut buffer = [0; 16];
+    let length = prompt.recv(&mut buffer)?;
+    assert_eq!(&buffer[..length], b"second");
+    late.set_nonblocking(true)?;
+    assert!(late.recv(&mut buffer).is_err(), "the first one is on its way still");
+    late.set_nonblocking(false)?;
+    let length = late.recv(&mut buffer)?;
+    assert_eq!(&buffer[..length], b"first");
+    lab.switch().speed_up("vm1", "lan1", relay)?;
+    // What is sent now is passed by the switch again.
+    sender.send_to(b"third", "10.77.0.2:7380")?;
+    let length = late.recv(&mut buffer)?;
+    assert_eq!(&buffer[..length], b"third");
+    Ok(())
+}

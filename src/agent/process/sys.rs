@@ -13,18 +13,16 @@ use std::process::Command;
 use std::ptr;
 
 /// Has the command's process, before its program runs, enter a cgroup, start a session, close the
-/// descriptors that it was not given, heed every signal, take the usual place in the kernel's choice of victims when
-/// memory runs out, and die with the thread that starts it.
+/// descriptors that it was not given, and heed every signal.
 ///
 /// `procs` is an open `cgroup.procs`. It is entered before anything else: no moment exists in
 /// which the process runs outside.
-pub fn contain(command: &mut Command, procs: Option<OwnedFd>) {
+pub fn separate(command: &mut Command, procs: Option<OwnedFd>) {
     let enter = move || {
         if let Some(procs) = &procs {
             check(unsafe { libc::write(procs.as_raw_fd(), c"0".as_ptr().cast(), 1) })?;
         }
         check(unsafe { libc::setsid() } as isize)?;
-        check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } as isize)?;
         let mut none = MaybeUninit::uninit();
         check(unsafe { libc::sigemptyset(none.as_mut_ptr()) } as isize)?;
         let set = libc::SIG_SETMASK;
@@ -34,6 +32,21 @@ pub fn contain(command: &mut Command, procs: Option<OwnedFd>) {
         unsafe {
             libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int)
         };
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes system calls only, all async-signal-safe,
+    // on constant strings, on a local that `sigemptyset` fills before it is read, and on a
+    // descriptor that it owns; it allocates nothing and takes no lock. Each call's arguments
+    // outlive it, and the length given is that of the string.
+    unsafe { command.pre_exec(enter) };
+}
+
+/// The same, and it takes the usual place in the kernel's choice of victims when memory runs out,
+/// and dies with the thread that starts it.
+pub fn contain(command: &mut Command, procs: Option<OwnedFd>) {
+    separate(command, procs);
+    let yield_first = || {
+        check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } as isize)?;
         // Failure leaves it less likely to be chosen, no more.
         let path = c"/proc/self/oom_score_adj".as_ptr();
         let score = unsafe { libc::open(path, libc::O_WRONLY | libc::O_CLOEXEC) };
@@ -43,11 +56,8 @@ pub fn contain(command: &mut Command, procs: Option<OwnedFd>) {
         }
         Ok(())
     };
-    // SAFETY: between fork and exec the closure makes system calls only, all async-signal-safe,
-    // on constant strings, on a local that `sigemptyset` fills before it is read, and on a
-    // descriptor that it owns; it allocates nothing and takes no lock. Each call's arguments
-    // outlive it, and the length given is that of the string.
-    unsafe { command.pre_exec(enter) };
+    // SAFETY: as above; the descriptor is one that it has just opened.
+    unsafe { command.pre_exec(yield_first) };
 }
 
 /// Of the calling thread: ahead of every ordinary process, and its children not.

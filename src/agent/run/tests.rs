@@ -22,7 +22,7 @@ fn agree(mut stream: UnixStream) {
                 version: VERSION,
                 pid: 1,
                 containment: Containment::ProcessGroups { reason: "a test".into() },
-                successor: Default::default(),
+                successor: Successor::Guard,
                 watchdog: None,
                 all_ended: true,
             }),

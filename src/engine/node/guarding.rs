@@ -1,5 +1,5 @@
-//! What ends this server's services when its agent and its keeper can't: the watchdog's time-out,
-//! and what the others are told of it.
+//! What ends this server's services when its agent and its keeper can't: the keeper's guard, its
+//! unit, the watchdog; how long that takes, and what the others are told of it.
 //!
 //! A longer time is told first and used only once every other server has it on disk (A13): one
 //! that waits for less would start what still runs here. A shorter one is used first.
@@ -11,7 +11,7 @@ use super::Engine;
 use super::events::text;
 use crate::api::kinds::{PartitionAction, WatchdogMode};
 use crate::api::names::ServerName;
-use crate::api::timing::watchdog_self_fence;
+use crate::api::timing::{unit_self_fence, watchdog_self_fence};
 use crate::engine::effect::Effect;
 use crate::engine::input::{GuardNews, WatchdogArmed};
 use crate::engine::message::{Guard, SelfFence};
@@ -33,8 +33,8 @@ pub(super) struct Guarding {
 
 #[derive(Clone, Debug)]
 enum Successor {
-    Unit,
-    Agent,
+    Guard,
+    Unit(Duration),
     Nothing(String),
 }
 
@@ -70,9 +70,10 @@ impl Engine {
     fn without_device(&self) -> SelfFence {
         match &self.guarding.successor {
             Some(Successor::Nothing(_)) => SelfFence::None,
-            Some(Successor::Unit | Successor::Agent) | None => {
-                SelfFence::Within(self.timing().self_fence)
+            Some(Successor::Unit(within)) => {
+                SelfFence::Within(unit_self_fence(self.timing().lease, *within))
             }
+            Some(Successor::Guard) | None => SelfFence::Within(self.timing().self_fence),
         }
     }
 
@@ -118,8 +119,10 @@ impl Engine {
     pub(super) fn on_guard(&mut self, news: GuardNews) {
         self.report_version += 1;
         match news {
-            GuardNews::SuccessorUnit => self.guarding.successor = Some(Successor::Unit),
-            GuardNews::SuccessorAgent => self.guarding.successor = Some(Successor::Agent),
+            GuardNews::SuccessorGuard => self.guarding.successor = Some(Successor::Guard),
+            GuardNews::SuccessorUnit { within } => {
+                self.guarding.successor = Some(Successor::Unit(within));
+            }
             GuardNews::SuccessorNone { reason } => {
                 self.guarding.successor = Some(Successor::Nothing(reason));
             }
@@ -193,11 +196,13 @@ impl Engine {
             (None, Some(Successor::Nothing(reason))) => {
                 ("None", format!("nothing outside the keeper can end services: {reason}"))
             }
-            (None, Some(Successor::Unit)) => {
-                ("Keeper", "the keeper; the service manager ends it when it hangs".to_owned())
+            (None, Some(Successor::Unit(within))) => {
+                let within = text(*within);
+                let how = "the keeper; without its guard the service manager, which waits for";
+                ("Keeper", format!("{how} {within}"))
             }
-            (None, Some(Successor::Agent) | None) => {
-                ("Keeper", "the keeper; the agent where the keeper can't".to_owned())
+            (None, Some(Successor::Guard) | None) => {
+                ("Keeper", "the keeper; its guard where the keeper can't".to_owned())
             }
         };
         let raising = guarding.armed.as_ref().is_some_and(|armed| {

@@ -45,7 +45,7 @@ fn orders(engine: &mut Engine, input: Input) -> Vec<Option<u32>> {
 
 fn meet(engine: &mut Engine) -> Vec<Option<u32>> {
     assert_eq!(orders(engine, Input::Keeper { present: true }), []);
-    orders(engine, Input::Guard(GuardNews::SuccessorUnit))
+    orders(engine, Input::Guard(GuardNews::SuccessorGuard))
 }
 
 fn device(seconds: u32) -> WatchdogArmed {
@@ -112,6 +112,19 @@ fn where_nothing_outside_the_keeper_can_end_services_it_says_so() {
 }
 
 #[test]
+fn without_a_guard_the_time_of_the_unit_counts_too() {
+    let mut engine = engine(json!({ "mode": "Off" }));
+    meet(&mut engine);
+    assert_eq!(engine.self_fence(), within(1350));
+    let unit = GuardNews::SuccessorUnit { within: Duration::from_millis(1200) };
+    orders(&mut engine, Input::Guard(unit));
+    assert_eq!(engine.self_fence(), within(2550));
+    assert!(engine.guard().why.contains("1.2"), "{:?}", engine.guard());
+    orders(&mut engine, Input::Guard(GuardNews::SuccessorGuard));
+    assert_eq!(engine.self_fence(), within(1350));
+}
+
+#[test]
 fn a_longer_time_out_is_used_once_every_server_has_it_on_disk() {
     let mut engine = engine(json!({}));
     meet(&mut engine);
@@ -151,7 +164,7 @@ fn a_new_agent_raises_what_it_finds_armed_in_two_steps_as_well() {
     let mut engine = engine(json!({ "timeout": "10s" }));
     orders(&mut engine, Input::Keeper { present: true });
     orders(&mut engine, Input::Guard(GuardNews::WatchdogFound(device(2))));
-    assert_eq!(orders(&mut engine, Input::Guard(GuardNews::SuccessorUnit)), []);
+    assert_eq!(orders(&mut engine, Input::Guard(GuardNews::SuccessorGuard)), []);
     for server in ["n2", "n3"] {
         engine.note_known_self_fence(&server.into(), Some(within(21_200)));
     }
