@@ -90,14 +90,14 @@ pub fn monitor_log(monitor: &str) -> String {
 /// touched would hold mostly the reader of the command line.
 fn stay_in_memory() {
     if let Err(error) = sys::give_back_memory() {
-        warn!(%error, "the keeper holds more memory than it needs");
+        warn!(%error, "this process holds more memory than it needs");
     }
     let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
     if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault)
     {
-        warn!(%error, "the keeper's memory is not locked");
+        warn!(%error, "this process's memory is not locked");
     }
     if let Err(error) = std::fs::write("/proc/self/oom_score_adj", "-1000") {
-        warn!(%error, "the keeper may be chosen when memory runs out");
+        warn!(%error, "this process may be chosen when memory runs out");
     }
 }
