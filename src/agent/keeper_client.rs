@@ -2,12 +2,14 @@
 //!
 //! Requests are written from whatever thread makes them, answers are read on a thread of this
 //! client's own: a busy runtime never delays a lease. When the keeper is lost the services are
-//! lost with it, and this makes sure of it: it ends what is left in the keeper's cgroup, and
-//! removes the floating addresses that the keeper held. It then
-//! tries to reach the keeper again until the last clone of the client is dropped.
+//! lost with it, and this makes sure of it: it ends what is left in the keeper's cgroup, removes
+//! the floating addresses that the keeper held, and says so once all of it has gone, so that nobody
+//! has to wait for the next keeper to know. It then tries to reach the keeper again until the last
+//! clone of the client is dropped.
 
 use std::collections::BTreeMap;
 use std::net::Shutdown;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,17 +17,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use std::{fs, io, thread};
 
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::sync::{broadcast, oneshot};
 use tracing::{info, warn};
 
 use crate::agent::process::sys::run_in_real_time;
 use crate::engine::time::Instant;
-use crate::keeper::addresses;
 use crate::keeper::protocol::{
     self, Address, Answer, Call, Containment, Datagram, Event, Exit, Fault, Hello, PortReport,
     ProcessReport, Reply, Request, Spawn, Spawned, Target, WaitFor, WatchdogOrder, WatchdogReport,
     Welcome,
 };
+use crate::keeper::{addresses, containment};
 
 /// Just above all that is not in real time: a service's end is heard of on a busy machine too.
 const PRIORITY: i32 = 1;
@@ -36,6 +42,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long the first answer may take; the keeper may be ending the services of an agent that
 /// died.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long what was killed with a keeper may take to go before the next keeper is asked instead.
+const ENDED_MILLISECONDS: u16 = 1000;
 /// Events that a slow receiver may fall behind.
 const EVENTS_MAX: usize = 1024;
 
@@ -67,6 +75,8 @@ pub enum KeeperError {
 pub enum KeeperEvent {
     /// It was lost, and with it every service.
     Lost,
+    /// All that the keeper which was lost had held has certainly gone.
+    Ended,
     /// It is there again, with no services.
     Connected(Welcome),
     /// Another agent has it.
@@ -93,6 +103,10 @@ struct Inner {
 #[derive(Debug)]
 struct Link {
     stream: Option<UnixStream>,
+    /// What becomes readable when the keeper's process is dead; none where it can't be watched.
+    death: Option<OwnedFd>,
+    /// There is no keeper, and nothing is left of what it had held.
+    ended: bool,
     welcome: Welcome,
     pending: BTreeMap<u64, oneshot::Sender<Result<Delivery, Fault>>>,
     /// Given to a keeper that was restarted; it has none.
@@ -156,12 +170,15 @@ impl KeeperClient {
         let (stream, welcome) = greet(path, &hello)?;
         let absent = |source| KeeperError::Absent { path: path.to_owned(), source };
         let reader = stream.try_clone().map_err(absent)?;
+        let death = watch(&stream);
         let inner = Arc::new(Inner {
             path: path.to_owned(),
             hello,
             next: AtomicU64::new(1),
             link: Mutex::new(Link {
                 stream: Some(stream),
+                death,
+                ended: false,
                 welcome,
                 pending: BTreeMap::new(),
                 farewell: Vec::new(),
@@ -186,6 +203,13 @@ impl KeeperClient {
     #[must_use]
     pub fn is_present(&self) -> bool {
         self.inner.link().stream.is_some()
+    }
+
+    /// Whether there is no keeper, and certainly nothing left of what it had held: its process is
+    /// dead, its cgroup empty, its addresses are removed.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.inner.link().ended
     }
 
     /// What the keeper said when it was last met.
@@ -442,17 +466,52 @@ fn disconnect(inner: &Inner) {
         let _ = stream.shutdown(Shutdown::Both);
     }
     link.pending.clear();
-    if let Containment::Cgroup { path } = &link.welcome.containment {
-        // A keeper that was killed can't do it, and nobody holds the lease any more.
-        if let Err(error) = fs::write(path.join("cgroup.kill"), "1")
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            warn!(%error, "failed to end what the keeper left");
-        }
-    }
+    let death = link.death.take();
+    let cgroup = match &link.welcome.containment {
+        Containment::Cgroup { path } => Some(path.clone()),
+        Containment::ProcessGroups { .. } => None,
+    };
     drop(link);
+    if let Some(path) = &cgroup
+        && let Err(error) = fs::write(path.join("cgroup.kill"), "1")
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        // A keeper that was killed can't do it, and nobody holds the lease any more.
+        warn!(%error, "failed to end what the keeper left");
+    }
     addresses::clear(&addresses::list_path(&inner.path));
     let _ = inner.events.send(KeeperEvent::Lost);
+    if let (Some(cgroup), Some(death)) = (cgroup, death)
+        && is_dead(&death)
+        && is_empty(&cgroup)
+    {
+        inner.link().ended = true;
+        let _ = inner.events.send(KeeperEvent::Ended);
+    }
+}
+
+/// What becomes readable when the process at the other end is dead.
+fn watch(stream: &UnixStream) -> Option<OwnedFd> {
+    let peer = getsockopt(stream, PeerCredentials).ok()?;
+    pidfd_open(Pid::from_raw(peer.pid())?, PidfdFlags::empty()).ok()
+}
+
+/// A keeper that only closed its socket holds its probe ports still.
+fn is_dead(death: &OwnedFd) -> bool {
+    let mut polled = [PollFd::new(death.as_fd(), PollFlags::POLLIN)];
+    poll(&mut polled, ENDED_MILLISECONDS).is_ok_and(|count| count > 0)
+}
+
+/// What was killed leaves its cgroup a moment later; one that is gone was empty.
+fn is_empty(cgroup: &Path) -> bool {
+    match containment::await_empty(cgroup, ENDED_MILLISECONDS) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => {
+            warn!(%error, "something of the keeper lives on");
+            false
+        }
+    }
 }
 
 fn reconnect(inner: &Weak<Inner>) -> Option<UnixStream> {
@@ -465,8 +524,11 @@ fn reconnect(inner: &Weak<Inner>) -> Option<UnixStream> {
             Ok((stream, welcome)) => {
                 let Ok(reader) = stream.try_clone() else { continue };
                 info!("the keeper is there again");
+                let death = watch(&stream);
                 let mut link = inner.link();
                 link.stream = Some(stream);
+                link.death = death;
+                link.ended = false;
                 link.welcome = welcome.clone();
                 let datagrams = link.farewell.clone();
                 drop(link);

@@ -502,6 +502,8 @@ fn on_keeper_event(inbox: &Inbox, event: KeeperEvent) {
             inbox.input(Input::Keeper { present: true });
             tell_guard(inbox, welcome);
         }
+        // Drivers that stop or probe go by it.
+        KeeperEvent::Ended => {}
         KeeperEvent::Refused(fault) => tracing::error!(%fault, "the keeper refuses this agent"),
         KeeperEvent::Keeper(Event::PortDied { name, message }) => {
             inbox.input(Input::ResourceFailed { resource: name.as_str().into(), message });

@@ -206,8 +206,9 @@ pub(super) fn armed(report: WatchdogReport) -> WatchdogArmed {
     WatchdogArmed { device: device.display().to_string(), identity, seconds }
 }
 
-/// Runs a driver. A keeper that is lost is back a moment later and holds nothing then: stopping and
-/// probing wait for it and begin anew, because "the keeper was lost" is not "it can't be stopped".
+/// Runs a driver. Where the keeper was lost, stopping and probing wait until all that it held has
+/// certainly gone, or until it is back, and begin anew: "the keeper was lost" is not "it can't be
+/// stopped".
 async fn with_keeper(host: &Host, action: ResourceAction, context: &ResourceContext) -> Outcome {
     let may_repeat = match action {
         ResourceAction::Stop | ResourceAction::Probe => true,
@@ -216,6 +217,11 @@ async fn with_keeper(host: &Host, action: ResourceAction, context: &ResourceCont
     loop {
         let mut events = host.keeper.events();
         while may_repeat && !host.keeper.is_present() {
+            if host.keeper.has_ended()
+                && let Some(outcome) = resources::without_keeper(host, action, context).await
+            {
+                return outcome;
+            }
             if let Err(RecvError::Closed) = events.recv().await {
                 break;
             }

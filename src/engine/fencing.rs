@@ -151,6 +151,17 @@ impl FenceRun {
         asks
     }
 
+    /// A question that can't be answered before then is put again then; it was no try.
+    pub fn postpone(&mut self, id: ActionId, until: Instant) {
+        for trial in &mut self.methods {
+            if let Step::Asked { attempt, id: asked, .. } = trial.step
+                && asked == id
+            {
+                trial.step = Step::Due { attempt, at: until };
+            }
+        }
+    }
+
     /// Questions whose answers are lost by now.
     #[must_use]
     pub fn lost(&self, now: Instant) -> Vec<ActionId> {

@@ -86,6 +86,8 @@ pub struct Heartbeat {
     pub revision: Revision,
     /// The longest its services can outlive its lease's start.
     pub self_fence: SelfFence,
+    /// Whether a watchdog device is armed that resets it then.
+    pub watchdog: bool,
     /// What it has on disk of the receiver's.
     pub your_self_fence: Option<SelfFence>,
     /// Whether its disk takes what must be written.

@@ -19,6 +19,7 @@ mod observing;
 mod operating;
 mod orders;
 mod power;
+mod resetting;
 mod running;
 mod shutdown;
 mod storing;

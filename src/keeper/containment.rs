@@ -19,7 +19,7 @@ use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use rustix::process::setpriority_process;
@@ -162,7 +162,8 @@ impl Holder {
     pub fn end_guard(&self) {
         let Self::Cgroups(cgroups) = self else { return };
         let path = cgroups.base.join(GUARD);
-        let killed = fs::write(path.join("cgroup.kill"), "1").and_then(|()| await_empty(&path));
+        let killed = fs::write(path.join("cgroup.kill"), "1")
+            .and_then(|()| await_empty(&path, CLEAR_MAX_MILLISECONDS));
         if let Err(error) = killed {
             warn!(%error, "failed to end the guard");
         }
@@ -293,7 +294,7 @@ impl Cgroups {
         fs::write(self.base.join(GUARD).join("cgroup.kill"), "1")?;
         for folder in ["services", "monitors", GUARD] {
             let path = self.base.join(folder);
-            await_empty(&path)?;
+            await_empty(&path, CLEAR_MAX_MILLISECONDS)?;
             for entry in fs::read_dir(&path)?.flatten() {
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     remove_tree(&entry.path());
@@ -304,12 +305,15 @@ impl Cgroups {
     }
 }
 
-/// Waits until what was killed has gone.
-fn await_empty(path: &Path) -> io::Result<()> {
+/// Waits until what was killed has gone, so long for each sign of it.
+///
+/// # Errors
+/// Where something lives on, or there is no such cgroup.
+pub fn await_empty(path: &Path, milliseconds: u16) -> io::Result<()> {
     let events = File::open(path.join("cgroup.events"))?;
     while is_populated(&events) {
         let mut changed = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
-        if poll(&mut changed, PollTimeout::from(CLEAR_MAX_MILLISECONDS))? == 0 {
+        if poll(&mut changed, milliseconds)? == 0 {
             let path = path.display();
             return Err(io::Error::other(format!("{path} holds processes that won't die")));
         }

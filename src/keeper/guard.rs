@@ -237,10 +237,7 @@ pub fn run(options: &GuardOptions, timer: OwnedFd, mut ready: impl Write) -> any
     let _ = kill.write_at(b"0", 0);
     addresses::rehearse();
     hurry(Path::new("/proc/self/no-cgroup"));
-    ready
-        .write_all(b"1")
-        .and_then(|()| ready.flush())
-        .context("failed to say that it watches")?;
+    ready.write_all(b"1").and_then(|()| ready.flush()).context("failed to say that it watches")?;
     let why = wait(&timer, &death)?;
     if let Err(error) = kill.write_at(b"1", 0) {
         error!(%error, "the guard failed to end the services");

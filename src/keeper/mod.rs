@@ -20,7 +20,7 @@ use crate::agent::process::sys;
 
 pub mod addresses;
 mod connection;
-mod containment;
+pub mod containment;
 mod farewell;
 pub mod guard;
 mod lease;

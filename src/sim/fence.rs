@@ -22,6 +22,9 @@ pub struct FencePlan {
     pub on_failure: FencingFailure,
     /// Answers that are no confirmation, of a thousand.
     pub failures: u32,
+    /// The machines' own watchdogs are the method instead, and those of so many servers, the first
+    /// ones, have one.
+    pub watchdogs: Option<usize>,
 }
 
 /// How long one try may take.
@@ -31,7 +34,13 @@ impl FencePlan {
     /// Works always.
     #[must_use]
     pub fn reliable(takeover: FencingTakeover) -> Self {
-        Self { takeover, on_failure: FencingFailure::Block, failures: 0 }
+        Self { takeover, on_failure: FencingFailure::Block, failures: 0, watchdogs: None }
+    }
+
+    /// By the watchdogs that the first so many servers have.
+    #[must_use]
+    pub fn by_watchdog(servers: usize) -> Self {
+        Self { watchdogs: Some(servers), ..Self::reliable(FencingTakeover::Fenced) }
     }
 
     /// As it stands in the Cluster.
@@ -56,8 +65,16 @@ impl FencePlan {
             confirmed_by: FencingConfirmation::All,
             methods: vec![method(name)],
         };
+        let watchdog = || {
+            let method =
+                FencingMethod { type_: FencingType::Watchdog, script: None, ..method("watchdog") };
+            FencingLevel { confirmed_by: FencingConfirmation::All, methods: vec![method] }
+        };
         Fencing {
-            levels: vec![level("power"), level("outlet")],
+            levels: match self.watchdogs {
+                Some(_) => vec![watchdog()],
+                None => vec![level("power"), level("outlet")],
+            },
             on_failure: self.on_failure,
             takeover: self.takeover,
             after_fence: AfterFence::LeaveOff,

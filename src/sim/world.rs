@@ -451,7 +451,8 @@ impl<N: Node> World<N> {
         if let Some(text) = memory {
             self.feed(server, Input::Recalled { text })?;
         }
-        self.feed(server, Input::Keeper { present })
+        self.feed(server, Input::Keeper { present })?;
+        self.tell_guard(server)
     }
 
     /// Writes of the operator's that were not answered with a revision.

@@ -33,7 +33,7 @@ fn reliable(takeover: FencingTakeover) -> Option<FencePlan> {
 }
 
 fn never(on_failure: FencingFailure) -> Option<FencePlan> {
-    Some(FencePlan { takeover: FencingTakeover::Fenced, on_failure, failures: 1000 })
+    Some(FencePlan { on_failure, failures: 1000, ..FencePlan::reliable(FencingTakeover::Fenced) })
 }
 
 const ARBITERS: [(usize, ArbiterKind); 4] = [
@@ -51,6 +51,29 @@ fn a_lost_server_is_fenced_and_then_taken_over_from() {
         taken_over(&mut world, seconds(30));
         assert!(said(&world, "ServerFenced"), "{arbiter:?}\n{}", world.trace());
     }
+}
+
+/// A server that had said that its watchdog is armed has reset itself once its time is over; one that
+/// had not is never taken over from by time alone.
+#[test]
+fn a_lost_server_is_confirmed_by_the_watchdog_that_it_had_said_to_be_armed_and_no_other() {
+    for (armed, fault) in [(3, Fault::Crash(0)), (3, Fault::Cut(both_ways(&[0], &[1, 2], 2)))] {
+        let fencing = Some(FencePlan::by_watchdog(armed));
+        let mut world = cluster(3, ArbiterKind::Majority, fencing);
+        break_it(&mut world, fault);
+        // selfFence is lease + 2 time-outs.
+        let options = Options::quiet(3, ArbiterKind::Majority);
+        let early = options.timing().lease + 2 * options.timeout;
+        run(&mut world, early);
+        assert!(!said(&world, "ServerFenced"), "{}", world.trace());
+        taken_over(&mut world, seconds(30));
+        assert!(said(&world, "ServerFenced"), "{}", world.trace());
+    }
+    let mut world = cluster(3, ArbiterKind::Majority, Some(FencePlan::by_watchdog(0)));
+    break_it(&mut world, Fault::Crash(0));
+    assert!(run_until(&mut world, seconds(90), |world| said(world, "FencingFailed")));
+    assert!(!said(&world, "ServerFenced") && world.active_on("g1").is_empty());
+    assert!(said(&world, "has not said that a watchdog device is armed"), "{}", world.trace());
 }
 
 /// M23: time alone is no protection where the clock stood still; the guest goes on when it thaws.

@@ -222,6 +222,7 @@ impl Play {
                 promised: puppet.promised.clone(),
                 revision: puppet.revision,
                 self_fence: SelfFence::Within(self.options.timing().self_fence),
+                watchdog: false,
                 your_self_fence: None,
                 retiring: false,
                 disk: DiskHealth::Well,

@@ -329,4 +329,48 @@ pub const ENTRIES: &[Entry] = &[
             "waitForServers を機器の起動時間より長く、60s 以上にしてください。",
         ],
     ),
+    entry(
+        "FencingWatchdogUnsafe",
+        Error,
+        [
+            "a watchdog proves nothing under an arbiter that is not exclusive",
+            "排他的でない調停では、ウォッチドッグは何も証明しません",
+        ],
+        [
+            "The watchdog resets a server that has lost its lease. Under Ping, HTTP, Serial, monitors or \
+             None a server that is cut off may keep its lease by itself.",
+            "ウォッチドッグはリースを失ったサーバーをリセットします。排他的でない調停では、孤立した\
+             サーバーが自力でリースを保つことがあります。",
+        ],
+        [
+            "Use an exclusive arbiter (Majority, Lease, Disk), or another method.",
+            "排他的な調停 (Majority, Lease, Disk) か、他の方式を使用してください。",
+        ],
+    ),
+    entry(
+        "FencingWatchdogOff",
+        Error,
+        ["no watchdog is ever armed", "ウォッチドッグは有効になりません"],
+        [
+            "A method of type Watchdog waits for a device, and spec.watchdog.mode has none used.",
+            "Watchdog 方式は装置を待ちますが、spec.watchdog.mode が装置を使わせません。",
+        ],
+        [
+            "Set spec.watchdog.mode to Automatic or Required, or remove the method.",
+            "spec.watchdog.mode を Automatic か Required にするか、この方式を外してください。",
+        ],
+    ),
+    entry(
+        "FencingWatchdogNeedless",
+        Warning,
+        ["the watchdog method changes nothing", "Watchdog 方式は何も変えません"],
+        [
+            "With takeover: FencedOrTime a lost server is free when its selfFence is over, armed or not.",
+            "takeover: FencedOrTime では、selfFence が過ぎればサーバーは解放されます。",
+        ],
+        [
+            "Set spec.fencing.takeover to Fenced, or remove the method.",
+            "spec.fencing.takeover を Fenced にするか、この方式を外してください。",
+        ],
+    ),
 ];

@@ -144,6 +144,9 @@ pub enum FencingType {
     Script,
     /// A fence agent of the package `fence-agents`.
     FenceAgent,
+    /// The server's own watchdog device: confirmed once its `selfFence` is over, where it had said
+    /// that one is armed. Needs an exclusive arbiter.
+    Watchdog,
 }
 
 /// A script that switches a server off: see docs/fencing.md for what it is told and must answer.
@@ -246,6 +249,17 @@ pub enum AfterFence {
 }
 
 impl FencingMethod {
+    /// How long it may take when nothing answers. A watchdog is no longer than the takeover wait,
+    /// which is not counted here.
+    #[must_use]
+    pub fn longest(&self) -> std::time::Duration {
+        let timeout: std::time::Duration = self.timeout.into();
+        match self.type_ {
+            FencingType::Script | FencingType::FenceAgent => timeout * (self.retries + 1),
+            FencingType::Watchdog => std::time::Duration::ZERO,
+        }
+    }
+
     /// What it is told about a server: plain parameters and secrets, those of the server first.
     #[must_use]
     pub fn parameters_of(&self, server: &str) -> (BTreeMap<&str, &str>, BTreeMap<&str, &str>) {
@@ -290,10 +304,6 @@ impl FencingLevel {
     /// How long it may take when nothing answers.
     #[must_use]
     pub fn longest(&self) -> std::time::Duration {
-        let tries = |method: &FencingMethod| {
-            let timeout: std::time::Duration = method.timeout.into();
-            timeout * (method.retries + 1)
-        };
-        self.methods.iter().map(tries).max().unwrap_or_default()
+        self.methods.iter().map(FencingMethod::longest).max().unwrap_or_default()
     }
 }

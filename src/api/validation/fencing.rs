@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{Set, unknown};
 use crate::api::arbitration::Combination;
 use crate::api::kinds::{
-    ClusterSpec, Fencing, FencingFailure, FencingMethod, FencingPerServer, FencingType,
-    SecretSource,
+    ClusterSpec, Fencing, FencingFailure, FencingMethod, FencingPerServer, FencingTakeover,
+    FencingType, SecretSource, WatchdogMode,
 };
 use crate::api::problem::Problem;
 
@@ -64,8 +64,10 @@ fn check_method(
         check_parameters(&entry.parameters, &entry.secrets, &at, problems);
         check_same(entry, &at, &mut said, problems);
     }
-    if method.type_ != FencingType::FenceAgent {
-        return;
+    match method.type_ {
+        FencingType::FenceAgent => {}
+        FencingType::Watchdog => return check_watchdog(spec, method, field, problems),
+        FencingType::Script => return,
     }
     let listed: BTreeSet<&str> = method.per_server.iter().map(|e| e.name.as_str()).collect();
     let missing: Vec<&str> = spec
@@ -78,6 +80,39 @@ fn check_method(
         let message = format!("says nothing of {}: which machine is it?", missing.join(", "));
         let place = format!("{field}.perServer");
         problems.push(Problem::error("FencingTargetMissing", place, message));
+    }
+}
+
+/// What resets a server that has lost its lease, and nothing else.
+fn check_watchdog(
+    spec: &ClusterSpec,
+    method: &FencingMethod,
+    field: &str,
+    problems: &mut Vec<Problem>,
+) {
+    let at = format!("{field}.type");
+    if !is_exclusive(spec) {
+        let message = format!(
+            "never confirms with arbitration by {:?}: a server that is cut off may go on by the \
+             arbiter, and its watchdog with it",
+            spec.arbitration.type_
+        );
+        problems.push(Problem::error("FencingWatchdogUnsafe", &at, message));
+    }
+    if spec.watchdog.mode == WatchdogMode::Off {
+        let message = "never confirms: spec.watchdog.mode is Off";
+        problems.push(Problem::error("FencingWatchdogOff", &at, message));
+    }
+    let takeover = spec.fencing.as_ref().map(|fencing| fencing.takeover);
+    if takeover == Some(FencingTakeover::FencedOrTime) && is_exclusive(spec) {
+        let message = "confirms no earlier than time frees the server: write takeover: Fenced, \
+                       or leave it out";
+        problems.push(Problem::warning("FencingWatchdogNeedless", &at, message));
+    }
+    if !method.parameters.is_empty() || !method.secrets.is_empty() || !method.per_server.is_empty()
+    {
+        let message = "has parameters, and a watchdog is told nothing";
+        problems.push(Problem::error("FencingParameter", field, message));
     }
 }
 
@@ -191,10 +226,7 @@ fn check_times(spec: &ClusterSpec, fencing: &Fencing, problems: &mut Vec<Problem
     let longest = fencing.longest();
     if longest > LONG {
         let levels = fencing.levels.iter().map(|level| {
-            let slowest = level
-                .methods
-                .iter()
-                .max_by_key(|method| Duration::from(method.timeout) * (method.retries + 1));
+            let slowest = level.methods.iter().max_by_key(|method| method.longest());
             slowest.map_or_else(String::new, |method| {
                 format!("{} {} × (1+{})", method.name, method.timeout, method.retries)
             })

@@ -57,7 +57,10 @@ pub async fn act(
             (FencingType::FenceAgent, _, Some(spec)) => {
                 agent::act(using, spec, action, &input).await
             }
-            (FencingType::Script | FencingType::FenceAgent, _, _) => Err(RunError::NoSettings),
+            // The engine itself knows whether a watchdog has bitten.
+            (FencingType::Script | FencingType::FenceAgent | FencingType::Watchdog, _, _) => {
+                Err(RunError::NoSettings)
+            }
         }
     };
     let (answer, message) = match tokio::time::timeout(limit, work).await {

@@ -70,6 +70,15 @@ fn active(pid: u32) -> Outcome {
     Outcome::Active { message: format!("pid {pid}") }
 }
 
+/// Supervises a command no longer.
+pub async fn forget(host: &Host, context: &ResourceContext) {
+    if let Some(supervisor) = host.supervisors.lock().await.remove(&context.resource) {
+        supervisor.abort();
+        // Only once it is gone is it certain that it starts nothing any more.
+        let _ = supervisor.await;
+    }
+}
+
 struct Exec<'a> {
     host: &'a Host,
     context: &'a ResourceContext,
@@ -119,11 +128,7 @@ impl Exec<'_> {
     }
 
     async fn stop_command(&self) -> Result<Outcome, KeeperError> {
-        if let Some(supervisor) = self.host.supervisors.lock().await.remove(self.name()) {
-            supervisor.abort();
-            // Only once it is gone is it certain that it starts nothing any more.
-            let _ = supervisor.await;
-        }
+        forget(self.host, self.context).await;
         self.end(self.grace()).await?;
         Ok(Outcome::Absent)
     }

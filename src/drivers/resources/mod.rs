@@ -9,6 +9,26 @@ pub mod exec;
 pub mod floating_ip;
 pub mod probe_port;
 
+/// Stops or probes a resource when there is no keeper, and nothing left of what one had held; none
+/// where that has to wait for the next keeper.
+pub async fn without_keeper(
+    host: &Host,
+    action: ResourceAction,
+    context: &ResourceContext,
+) -> Option<Outcome> {
+    match (context.spec.type_, &context.spec.exec) {
+        // What a script did beside its processes its stop script must undo.
+        (ResourceType::Exec, Some(exec)) if exec.command.is_some() => {
+            exec::forget(host, context).await;
+            Some(Outcome::Absent)
+        }
+        (ResourceType::Exec, _) => None,
+        (ResourceType::ProbePort, _) => Some(Outcome::Absent),
+        // It looks at the interfaces itself.
+        (ResourceType::FloatingIP, _) => Some(run(host, action, context).await),
+    }
+}
+
 /// Starts, stops or probes a resource.
 pub async fn run(host: &Host, action: ResourceAction, context: &ResourceContext) -> Outcome {
     let type_ = context.spec.type_;

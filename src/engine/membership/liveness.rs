@@ -57,6 +57,8 @@ pub struct Peer {
     pub revision: Revision,
     /// What ends its services.
     pub self_fence: Option<SelfFence>,
+    /// Whether it said that its watchdog device is armed.
+    pub watchdog: bool,
     /// What it says of its disk.
     pub disk: DiskHealth,
     /// Release of its agent.
@@ -196,6 +198,7 @@ impl Liveness {
             peer.retiring = peer.boot;
         }
         peer.self_fence = Some(heartbeat.self_fence);
+        peer.watchdog = heartbeat.watchdog;
         peer.disk = heartbeat.disk;
         peer.version.clone_from(&heartbeat.version);
         peer.clock_offset = heartbeat.wall.0 - now.wall.0;

@@ -13,11 +13,12 @@ use super::events::text;
 use super::leading::Leadership;
 use super::{Engine, MINIMUM_WAIT};
 use crate::api::kinds::{
-    AfterFence, Automation, Fencing, FencingFailure, FencingTakeover, OperationState, OperationType,
+    AfterFence, Automation, Fencing, FencingFailure, FencingTakeover, FencingType, OperationState,
+    OperationType,
 };
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::effect::{Effect, FenceAction};
-use crate::engine::fencing::{ANSWER_GRACE, FailedTry, FenceRun, FenceState};
+use crate::engine::fencing::{ANSWER_GRACE, Ask, FailedTry, FenceRun, FenceState};
 use crate::engine::ids::{ActionId, BootId};
 use crate::engine::input::FenceAnswer;
 use crate::engine::membership::lead::Freedom;
@@ -155,7 +156,7 @@ impl Engine {
         let runs = &self.fences.runs;
         let of = runs.iter().find(|(_, run)| run.fence.open().contains(&id));
         if let Some(server) = of.map(|(server, _)| server.clone()) {
-            self.on_answer(&server, id, answer, message);
+            self.on_fence_answer(&server, id, answer, message);
         }
     }
 
@@ -424,15 +425,23 @@ impl Engine {
 
     fn ask_methods(&mut self) {
         let now = self.now.instant;
+        let mut asks = Vec::new();
         for (server, run) in &mut self.fences.runs {
-            for ask in run.fence.ask_due(now, &mut self.ids) {
-                self.effects.push_back(Effect::Fence {
-                    id: ask.id,
-                    action: FenceAction::Off,
-                    server: server.clone(),
-                    method: ask.method,
-                });
+            let due = run.fence.ask_due(now, &mut self.ids);
+            asks.extend(due.into_iter().map(|ask| (server.clone(), ask)));
+        }
+        for (server, Ask { id, method }) in asks {
+            if method.type_ == FencingType::Watchdog {
+                self.ask_watchdog(&server, id);
+                continue;
             }
+            self.effects.push_back(Effect::Fence { id, action: FenceAction::Off, server, method });
+        }
+    }
+
+    pub(super) fn postpone_fence(&mut self, server: &ServerName, id: ActionId, until: Instant) {
+        if let Some(run) = self.fences.runs.get_mut(server) {
+            run.fence.postpone(id, until);
         }
     }
 
@@ -447,11 +456,17 @@ impl Engine {
             .collect();
         for (server, id) in lost {
             self.cancel(vec![id]);
-            self.on_answer(&server, id, FenceAnswer::Unknown, "it gave no answer");
+            self.on_fence_answer(&server, id, FenceAnswer::Unknown, "it gave no answer");
         }
     }
 
-    fn on_answer(&mut self, server: &ServerName, id: ActionId, answer: FenceAnswer, said: &str) {
+    pub(super) fn on_fence_answer(
+        &mut self,
+        server: &ServerName,
+        id: ActionId,
+        answer: FenceAnswer,
+        said: &str,
+    ) {
         let now = self.now.instant;
         let boot = self.liveness.peer(server).and_then(|peer| peer.boot);
         let Some(run) = self.fences.runs.get_mut(server) else { return };
@@ -506,7 +521,9 @@ impl Engine {
         if run.fence.fencing().after_fence != AfterFence::SwitchOn {
             return;
         }
-        let methods: Vec<_> = run.fence.confirming().cloned().collect();
+        // A machine that its watchdog has reset boots by itself.
+        let asked = run.fence.confirming().filter(|method| method.type_ != FencingType::Watchdog);
+        let methods: Vec<_> = asked.cloned().collect();
         for method in methods {
             let id = self.ids.next_id();
             let server = server.clone();
@@ -636,8 +653,28 @@ impl Engine {
         let id = self.ids.next_id();
         let until = now + Duration::from(method.timeout) + ANSWER_GRACE;
         let server = key.0.clone();
+        if method.type_ == FencingType::Watchdog {
+            self.check_watchdog(key, id);
+            return;
+        }
         self.fences.checking = Some((id, key, until));
         self.effects.push_back(Effect::Fence { id, action: FenceAction::Check, server, method });
+    }
+
+    /// It is answered here; of a server that is not heard nothing new is known.
+    fn check_watchdog(&mut self, key: (ServerName, String), id: ActionId) {
+        let interval = self.timing().interval;
+        match self.watchdog_ability(&key.0) {
+            Some((answer, message)) => {
+                self.fences.checking = Some((id, key.clone(), self.now.instant));
+                self.on_checked_fence(answer, &message);
+            }
+            None => {}
+        }
+        if let Some(check) = self.fences.checks.get_mut(&key) {
+            // It costs nothing.
+            check.due = self.now.instant + interval;
+        }
     }
 
     /// A check for each method and each other server; all of them anew where the methods changed.

@@ -62,6 +62,11 @@ impl Engine {
         }
     }
 
+    /// Whether a device is armed that resets this machine where services outlive their lease.
+    pub(super) fn watchdog_guards(&self) -> bool {
+        self.guarding.armed.is_some() && self.self_fence() != SelfFence::None
+    }
+
     /// The longest that a server is known to need.
     pub(super) fn self_fence_shown(&self, server: &ServerName) -> SelfFence {
         if server == self.me() { self.self_fence() } else { self.self_fence_known(server) }

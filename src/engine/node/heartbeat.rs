@@ -29,6 +29,7 @@ impl Engine {
                     promised: self.durable.promised.clone(),
                     revision: self.durable.revision,
                     self_fence: self.self_fence(),
+                    watchdog: self.watchdog_guards(),
                     your_self_fence: self.durable.self_fence_of.get(peer).copied(),
                     disk: if new { DiskHealth::New } else { self.disk.health },
                     wall: self.now.wall,

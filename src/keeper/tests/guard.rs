@@ -112,6 +112,24 @@ async fn a_guard_that_is_lost_is_replaced_and_the_agent_hears_of_it() {
     assert!(!keeper.wait(), "the second one watches as the first did");
 }
 
+#[tokio::test]
+async fn it_is_said_once_nothing_is_left_of_what_a_killed_keeper_had_held() {
+    let mut keeper = TestKeeper::start();
+    let client = with_a_lease(&keeper);
+    if !has_cgroups(&client) {
+        return;
+    }
+    let mut events = client.events();
+    let app = client.spawn(shell("app", "setsid sleep 1000 & wait")).await.unwrap();
+    assert!(!client.has_ended());
+    keeper.kill();
+    event(&mut events, &KeeperEvent::Ended).await;
+    assert!(client.has_ended() && is_gone(app.pid.cast_signed()));
+    keeper.restart();
+    while !matches!(events.recv().await.unwrap(), KeeperEvent::Connected(_)) {}
+    assert!(!client.has_ended(), "the next one may hold something");
+}
+
 #[test]
 fn without_cgroups_there_is_no_guard_and_it_is_said() {
     let keeper = TestKeeper::start_without_cgroups();

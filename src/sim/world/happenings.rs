@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Happening, World};
 use crate::engine::effect::{ArbiterQuestion, PowerAction};
 use crate::engine::ids::{ActionId, BootId};
-use crate::engine::input::{ArbiterAnswer, CheckResult, Input, Verdict};
+use crate::engine::input::{ArbiterAnswer, CheckResult, GuardNews, Input, Verdict, WatchdogArmed};
 use crate::engine::message::{Envelope, Message};
 use crate::engine::time::Instant;
 use crate::sim::brief::brief;
@@ -232,11 +232,6 @@ impl<N: Node> World<N> {
         if machine.agent.as_ref().is_none_or(|agent| agent.boot != boot) {
             return Ok(());
         }
-        if machine.keeper.down && self.options.pace.is_some() {
-            // Ports and processes are the keeper's: a driver waits for it to answer again.
-            self.after(Duration::from_millis(10), Happening::Work { server, boot, id });
-            return Ok(());
-        }
         match machine.drivers.complete(id) {
             Some(outcome) => {
                 let name = &machine.name;
@@ -333,7 +328,21 @@ impl<N: Node> World<N> {
             return Ok(());
         }
         machine.keeper.down = false;
-        self.feed(server, Input::Keeper { present: true })
+        self.feed(server, Input::Keeper { present: true })?;
+        self.tell_guard(server)
+    }
+
+    /// A keeper that is there says whether its machine's watchdog is armed.
+    pub(super) fn tell_guard(&mut self, server: usize) -> Result<(), Violation> {
+        let watchdogs = self.options.fencing.and_then(|plan| plan.watchdogs).unwrap_or_default();
+        if self.machines[server].keeper.down || server >= watchdogs {
+            return Ok(());
+        }
+        let seconds = u32::try_from(self.options.timeout.as_secs()).unwrap_or(u32::MAX).max(1);
+        let (device, identity) = ("/dev/watchdog".to_owned(), "simulated".to_owned());
+        let armed = WatchdogArmed { device, identity, seconds };
+        self.feed(server, Input::Guard(GuardNews::WatchdogFound(armed)))?;
+        self.feed(server, Input::Guard(GuardNews::SuccessorGuard))
     }
 
     fn agent_due(&mut self, server: usize, epoch: u32) -> Result<(), Violation> {
