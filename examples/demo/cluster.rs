@@ -386,6 +386,27 @@ impl Cluster {
         .await
     }
 
+    /// What a person does once two servers have fought for one address: returns the servers, and
+    /// starts the group again where it has given up.
+    pub async fn start_again(&self) -> Result<()> {
+        let group = &self.manifest.group;
+        until("a group that runs again", WHOLE, async || {
+            for (name, (state, _)) in self.api.servers().await? {
+                if state == ServerState::Out {
+                    self.stead(&["server", "return", &name]).await?;
+                }
+            }
+            let status = self.api.group(group).await?;
+            if status.state == GroupState::Degraded {
+                self.stead(&["group", "restart", group]).await?;
+            }
+            expect(status.state == GroupState::Online, || {
+                format!("{group} is {:?}: {}", status.state, status.message)
+            })
+        })
+        .await
+    }
+
     /// Leaves everything running.
     pub fn keep(self) -> Result<()> {
         self.lab.keep()

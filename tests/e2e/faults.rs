@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use crate::demo::demo;
 
-/// A minute's worth.
-const FAULTS: &str = "keeper-killed,both-killed,agent-stopped,machine-frozen,application-stalled,\
-                      cut-off,deaf,mute,flapping,final-action,clock-step";
+/// Two minutes' worth.
+const FAULTS: &str = "keeper-killed,guard-killed,both-killed,agent-stopped,keeper-stopped,\
+                      both-stopped,machine-frozen,cut-off,deaf,mute,flapping,very-late,\
+                      final-action,clock-step,start-without-active,shutdown,stop-and-start";
 
 #[test]
 fn after_each_fault_the_group_is_active_again_and_two_never_were() {
@@ -23,6 +24,7 @@ fn after_each_fault_the_group_is_active_again_and_two_never_were() {
     assert_eq!(outcomes.len(), FAULTS.split(',').count());
     for outcome in outcomes {
         assert_eq!(outcome["dualMs"], 0, "{outcome}");
+        assert!(outcome["uncovered"].is_null(), "{outcome}");
         assert!(outcome["to"].is_string(), "{outcome}");
     }
     // Nobody's wall clock decides anything.

@@ -233,3 +233,85 @@ fn a_device_that_can_not_be_used_is_found_before_it_is_needed() {
         String::from_utf8_lossy(&events.stdout).contains("FencingUnable")
     });
 }
+
+/// A fence agent that does what a file says: metadata as it should be, the rest not.
+const AGENT: &str = r#"#!/bin/sh
+while read -r line; do case $line in action=*) action=${line#action=};; esac; done
+case $action in
+metadata) cat <<END
+<resource-agent name="fence_test"><parameters><parameter name="plug"/></parameters>
+<actions><action name="off"/><action name="status"/></actions></resource-agent>
+END
+exit 0;;
+esac
+case $(cat DIR/does).$action in
+wrong-password.*) echo "login denied" >&2; exit 1;;
+lies.off) exit 0;;
+lies.status) exit 0;;
+hangs.status) exit 0;;
+hangs.off) exec sleep 1000;;
+works.off) touch DIR/off; exit 0;;
+works.status) [ -e DIR/off ] && exit 2; exit 0;;
+esac
+exit 1
+"#;
+
+/// Wrong credentials are found by day; what lies or hangs is no confirmation, and blocks.
+#[test]
+fn an_agent_with_a_wrong_password_is_found_by_day_and_one_that_lies_or_hangs_frees_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let does = |what: &str| fs::write(path("does"), what).unwrap();
+    does("wrong-password");
+    let agent = path("fence_test");
+    fs::write(&agent, AGENT.replace("DIR", &folder.path().display().to_string())).unwrap();
+    fs::set_permissions(&agent, fs::Permissions::from_mode(0o755)).unwrap();
+    let (agent, journal) = (agent.display(), path("journal"));
+    let mut cluster = Cluster::new(&format!(
+        "  fencing:\n    takeover: Fenced\n    retryInterval: 1s\n    checkInterval: 10s\n    \
+         levels:\n    - methods:\n      - name: bmc\n        type: FenceAgent\n        \
+         timeout: 3s\n        retries: 0\n        fenceAgent: {{agent: {agent}}}\n        \
+         perServer:\n        - {{name: node1, parameters: {{plug: \"1\"}}}}\n        \
+         - {{name: node2, parameters: {{plug: \"2\"}}}}\n        \
+         - {{name: node3, parameters: {{plug: \"3\"}}}}\n\
+         ---\n\
+         apiVersion: stead.dev/v1alpha1\nkind: FailoverGroup\nmetadata: {{name: web}}\n\
+         spec: {{servers: [node1, node2, node3]}}\n\
+         ---\n\
+         apiVersion: stead.dev/v1alpha1\nkind: Resource\nmetadata: {{name: app}}\n\
+         spec:\n  group: web\n  type: Exec\n  exec:\n    \
+         command: [/bin/sh, -c, 'echo $STEAD_SERVER_NAME >> {}; exec sleep 100000']\n",
+        journal.display()
+    ));
+    for server in &mut cluster.servers {
+        let first = server.start_in_namespace();
+        fs::write(folder.path().join(&server.name), first.to_string()).unwrap();
+    }
+    let starts = || fs::read_to_string(&journal).unwrap_or_default().lines().count();
+    let first = cluster.online("web");
+    let ready = |cluster: &Cluster, reason: &str| {
+        let found = cluster
+            .until("cluster", "test", |cluster| condition(cluster, "FencingReady").0 == reason);
+        condition(&found, "FencingReady").1
+    };
+    let message = ready(&cluster, "FencingUnable");
+    assert!(message.contains("login denied"), "{message}");
+    // It reaches the device now, so no check can find what it is.
+    does("lies");
+    ready(&cluster, "FencingReady");
+    freeze(&path(&first));
+    let blocked = |cluster: &Cluster, why: &str| {
+        cluster.until("failovergroup", "web", |group| {
+            let (reason, message) = condition(group, "Ready");
+            reason == "WaitingForFencingFailed" && message.contains(why)
+        });
+    };
+    blocked(&cluster, "status says on still");
+    does("hangs");
+    blocked(&cluster, "no answer within");
+    assert_eq!(starts(), 1, "nothing was confirmed");
+    does("works");
+    cluster.online_where("web", |now| now != first);
+    assert_eq!(starts(), 2);
+    cluster.server(&first).kill_namespace();
+}

@@ -113,6 +113,9 @@ impl Drop for Process {
     }
 }
 
+/// Written before what else a manifest says: the third server votes, and runs nothing.
+pub const WITNESS: &str = "  # node3 is a witness\n";
+
 /// A manifest of three servers and what else is given, in a network that nobody else has.
 pub fn manifest(more: &str) -> String {
     let number = std::process::id().wrapping_mul(16) + NETWORKS.fetch_add(1, Ordering::Relaxed);
@@ -121,8 +124,10 @@ pub fn manifest(more: &str) -> String {
     for server in 1..=3 {
         let lan = format!("127.{high}.{low}.{server}");
         let wan = format!("127.{high}.{low}.{}", server + 100);
+        let witness = server == 3 && more.starts_with(WITNESS);
+        let role = if witness { "role: Witness, " } else { "" };
         servers.push_str(&format!(
-            "  - {{name: node{server}, addresses: {{lan: {lan}, wan: {wan}}}}}\n"
+            "  - {{name: node{server}, {role}addresses: {{lan: {lan}, wan: {wan}}}}}\n"
         ));
     }
     format!(

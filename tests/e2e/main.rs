@@ -8,5 +8,6 @@ mod faults;
 mod fencing;
 mod harness;
 mod lifecycle;
+mod partition;
 mod refusals;
 mod trust;

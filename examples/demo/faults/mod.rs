@@ -148,6 +148,9 @@ async fn one(
     check_address(stage.cluster(), &from)?;
     let began = boot_time()?;
     strike.play(stage.cluster_mut(), &from, length).await?;
+    if strike.uncovered().is_some() {
+        stage.cluster().start_again().await?;
+    }
     stage.cluster_mut().whole().await?;
     // Where it goes by itself and where a person returned the servers to it.
     let to = stage.settle().await?;

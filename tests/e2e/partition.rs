@@ -1,0 +1,100 @@
+//! Servers that are cut off from the others: what goes on, what ends, and what ends it.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Cluster, WITNESS, until};
+
+/// The numbers that a file has, one a line.
+fn numbers(file: &Path) -> Vec<u32> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.lines().map(|line| line.parse().unwrap()).collect()
+}
+
+fn lives(process: u32) -> bool {
+    let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) else { return false };
+    // One that has ended, and that nobody has asked about, still has a number.
+    !status.lines().any(|line| line.starts_with("State:") && line.contains('Z'))
+}
+
+/// A group on the first two servers; `exec` is its resource.
+fn group(exec: &str) -> String {
+    format!(
+        "---\n\
+         apiVersion: stead.dev/v1alpha1\nkind: FailoverGroup\nmetadata: {{name: web}}\n\
+         spec: {{servers: [node1, node2]}}\n\
+         ---\n\
+         apiVersion: stead.dev/v1alpha1\nkind: Resource\nmetadata: {{name: app}}\n\
+         spec:\n  group: web\n  type: Exec\n  exec:\n    {exec}\n"
+    )
+}
+
+/// WS-2 with a witness server: without it the service goes on and it is told, without it and the peer
+/// nothing does.
+#[test]
+fn a_lost_witness_is_told_and_nothing_runs_without_witness_and_peer() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let command =
+        format!("command: [/bin/sh, -c, 'echo $$ >> {}; exec sleep 100000']", journal.display());
+    let mut cluster = Cluster::start(&format!("{WITNESS}{}", group(&command)));
+    let first = cluster.online("web");
+    assert_ne!(first, "node3");
+    let process = numbers(&journal)[0];
+
+    cluster.server("node3").stop();
+    cluster.until("cluster", "test", |cluster| {
+        let conditions = cluster["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.iter().any(|condition| {
+            let message = condition["message"].as_str().unwrap_or_default();
+            condition["type"] == "Degraded" && message.contains("node3")
+        })
+    });
+    assert_eq!(cluster.online("web"), first);
+    assert!(lives(process) && numbers(&journal).len() == 1, "the service was disturbed");
+
+    let peer = if first == "node1" { "node2" } else { "node1" };
+    cluster.server(peer).stop();
+    until("the service ends", || !lives(process));
+
+    // One of the two is enough again.
+    cluster.server("node3").start();
+    until("the service starts again", || numbers(&journal).len() == 2);
+    assert_eq!(cluster.online("web"), first);
+}
+
+/// An emergency shutdown does not wait for a stop script that hangs: the keeper ends it with all
+/// services, and only then is the machine ended.
+#[test]
+fn an_emergency_shutdown_ends_services_though_their_stop_script_hangs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, stops) = (folder.path().join("journal"), folder.path().join("stops"));
+    let exec = format!(
+        "start: [/bin/sh, -c, 'sleep 100000 & echo $! >> {}']\n    \
+         stop: [/bin/sh, -c, 'echo $$ >> {}; exec sleep 100000']",
+        journal.display(),
+        stops.display()
+    );
+    let mut cluster =
+        Cluster::start(&format!("  arbitration: {{onPartition: Shutdown}}\n{}", group(&exec)));
+    let first = cluster.online("web");
+    let service = numbers(&journal)[0];
+    let stop = cluster.stead(&["group", "stop", "web", "--no-wait"]);
+    assert!(stop.status.success(), "{}", String::from_utf8_lossy(&stop.stderr));
+    until("the stop script runs", || !numbers(&stops).is_empty());
+    let script = numbers(&stops)[0];
+    assert!(lives(script) && lives(service));
+
+    for server in cluster.servers.iter().filter(|server| server.name != first) {
+        server.agent.as_ref().unwrap().signal(Signal::SIGSTOP);
+    }
+    until("service and stop script end", || !lives(service) && !lives(script));
+    // `power: None` in tests: it says what it would do.
+    let name = first.clone();
+    until("the machine is told to end", || {
+        let server = cluster.servers.iter().find(|server| server.name == name).unwrap();
+        server.log().contains("this machine is not ended")
+    });
+}
