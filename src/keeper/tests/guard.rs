@@ -107,7 +107,9 @@ async fn a_guard_that_is_lost_is_replaced_and_the_agent_hears_of_it() {
     event(&mut events, &KeeperEvent::Keeper(Event::Successor(Successor::Guard))).await;
     assert_ne!(guard_of(&cgroup), Some(first));
     assert!(!is_gone(app.pid.cast_signed()), "its service goes on");
-    lease(&client, Duration::from_millis(500));
+    lease(&client, Duration::from_secs(1));
+    // It has read that.
+    client.list().await.unwrap();
     keeper.signal(Signal::SIGSTOP);
     assert!(!keeper.wait(), "the second one watches as the first did");
 }
