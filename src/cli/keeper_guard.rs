@@ -20,13 +20,16 @@ pub struct KeeperGuard {
     /// The keeper's process
     #[arg(long, value_name = "PID")]
     keeper: i32,
+    /// Its descriptor that says that it has ended everything
+    #[arg(long, value_name = "NUMBER")]
+    done: i32,
 }
 
 impl KeeperGuard {
     pub(super) fn run(self, format: LogFormat) -> anyhow::Result<()> {
         telemetry::start(format);
         let timer = std::io::stdin().as_fd().try_clone_to_owned()?;
-        let Self { root, cgroup, keeper } = self;
-        guard::run(&GuardOptions { root, cgroup, keeper }, timer, std::io::stdout())
+        let Self { root, cgroup, keeper, done } = self;
+        guard::run(&GuardOptions { root, cgroup, keeper, done }, timer, std::io::stdout())
     }
 }

@@ -3,17 +3,18 @@
 //!
 //! The kernel holds its deadline: a timer that both processes have. The keeper moves it with each
 //! lease, to a moment after the lease's end, and stops it once it has ended everything itself. The
-//! guard sleeps until that timer fires or the keeper dies, then kills the services, the keeper
-//! (whose probe ports the kernel would answer for as long as it stands still), and removes the
+//! guard sleeps until that timer fires or the keeper dies, then kills the services, then, unless
+//! the keeper says at once that it has done so too (the whole machine stood still), the keeper,
+//! whose probe ports the kernel would answer for as long as it stands still, and removes the
 //! floating addresses.
 //! It must never wait for anything else, ask anybody, or serve anybody. It shares no thread, no
 //! lock and no memory with the keeper. A machine whose kernel runs neither of them is the
 //! watchdog device's.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{self, PipeReader, Read as _, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,7 +24,7 @@ use anyhow::{Context as _, ensure};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use rustix::process::{Pid, PidfdFlags, Signal, getppid, pidfd_open, pidfd_send_signal};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::containment::{Holder, hurry, services_of};
 use super::lease::Lease;
@@ -35,7 +36,9 @@ use crate::agent::process::sys;
 const PRIORITY: i32 = 51;
 /// How long after the lease's end the guard acts: the keeper is done by then unless it stands
 /// still, and what is left of its kill time is enough for processes to die.
-pub const DELAY: u64 = 75 * MILLISECOND;
+pub const DELAY: u64 = 50 * MILLISECOND;
+/// How long a keeper that woke up together with the guard may take to end everything itself.
+const PATIENCE_MILLISECONDS: u16 = 40;
 /// How long a new guard may take until it watches.
 const START_MAX_MILLISECONDS: u16 = 10_000;
 /// Until a guard that could not be started is tried again.
@@ -52,6 +55,8 @@ pub struct GuardOptions {
     pub cgroup: PathBuf,
     /// The keeper.
     pub keeper: i32,
+    /// Its descriptor that says that it has ended everything.
+    pub done: i32,
 }
 
 /// Makes the command that runs a guard.
@@ -63,7 +68,9 @@ pub fn own_program(options: &GuardOptions) -> Command {
     // Not the file by its name: it may have been replaced since.
     let mut command = Command::new("/proc/self/exe");
     command.arg0("stead").arg("keeper-guard").arg("--root").arg(&options.root);
-    command.arg("--cgroup").arg(&options.cgroup).arg("--keeper").arg(options.keeper.to_string());
+    command.arg("--cgroup").arg(&options.cgroup);
+    command.arg("--keeper").arg(options.keeper.to_string());
+    command.arg("--done").arg(options.done.to_string());
     command
 }
 
@@ -202,7 +209,8 @@ impl Guard {
     fn spawn(&self) -> io::Result<PipeReader> {
         let (entrance, cgroup) = self.holder.guard_entrance()?;
         let keeper = std::process::id().cast_signed();
-        let mut command = (self.command)(&GuardOptions { root: self.root.clone(), cgroup, keeper });
+        let (root, done) = (self.root.clone(), self.lease.done());
+        let mut command = (self.command)(&GuardOptions { root, cgroup, keeper, done });
         let (reader, writer) = io::pipe()?;
         command
             .current_dir("/")
@@ -221,52 +229,111 @@ impl Guard {
 /// # Errors
 /// Where it can't watch.
 pub fn run(options: &GuardOptions, timer: OwnedFd, mut ready: impl Write) -> anyhow::Result<()> {
-    let keeper = Pid::from_raw(options.keeper).context("no process is named")?;
-    let death = pidfd_open(keeper, PidfdFlags::empty()).context("failed to watch the keeper")?;
-    ensure!(getppid() == Some(keeper), "the keeper has ended");
-    let services = services_of(&options.cgroup);
-    let kill = OpenOptions::new().write(true).open(services.join("cgroup.kill"));
-    let kill = kill.context("failed to open what ends services")?;
-    let list = addresses::list_path(&socket_path(&options.root));
+    let watch = Watch::new(options, timer)?;
     let _ = prctl::set_name(NAME);
     if let Err(error) = sys::run_in_real_time(PRIORITY) {
         warn!(%error, "the guard runs without real-time priority");
     }
     stay_in_memory();
-    // The whole way once, so that it is in memory when it is needed: the kernel refuses a zero.
-    let _ = kill.write_at(b"0", 0);
-    addresses::rehearse();
-    hurry(Path::new("/proc/self/no-cgroup"));
+    watch.rehearse();
     ready.write_all(b"1").and_then(|()| ready.flush()).context("failed to say that it watches")?;
-    let why = wait(&timer, &death)?;
-    if let Err(error) = kill.write_at(b"1", 0) {
-        error!(%error, "the guard failed to end the services");
+    loop {
+        let why = watch.wait()?;
+        watch.end_services();
+        if watch.keeper_goes_on() {
+            warn!("the whole machine stood still: keeper and guard have ended every service");
+            continue;
+        }
+        watch.end_keeper();
+        error!(why, "the guard has ended every service, and the keeper");
+        return Ok(());
     }
-    // Dead already, or standing still.
-    let _ = pidfd_send_signal(&death, Signal::KILL);
-    hurry(&services);
-    addresses::clear(&list);
-    error!(why, "the guard has ended every service, and the keeper");
-    Ok(())
 }
 
-/// Waits until it has to act; says why.
-fn wait(timer: &OwnedFd, death: &OwnedFd) -> anyhow::Result<&'static str> {
-    loop {
-        let mut polled =
-            [timer, death].map(|descriptor| PollFd::new(descriptor.as_fd(), PollFlags::POLLIN));
-        match poll(&mut polled, PollTimeout::NONE) {
-            Ok(_) => {}
-            Err(nix::errno::Errno::EINTR) => continue,
-            Err(error) => return Err(error).context("failed to wait"),
+/// What the guard watches, and all that it takes to act.
+struct Watch {
+    timer: OwnedFd,
+    death: OwnedFd,
+    done: File,
+    kill: File,
+    services: PathBuf,
+    addresses: PathBuf,
+}
+
+impl Watch {
+    fn new(options: &GuardOptions, timer: OwnedFd) -> anyhow::Result<Self> {
+        let keeper = Pid::from_raw(options.keeper).context("no process is named")?;
+        let death = pidfd_open(keeper, PidfdFlags::empty());
+        let death = death.context("failed to watch the keeper")?;
+        ensure!(getppid() == Some(keeper), "the keeper has ended");
+        let services = services_of(&options.cgroup);
+        let kill = File::options().write(true).open(services.join("cgroup.kill"));
+        let done = format!("/proc/{}/fd/{}", options.keeper, options.done);
+        let done = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(done);
+        Ok(Self {
+            timer,
+            death,
+            done: done.context("failed to hear the keeper")?,
+            kill: kill.context("failed to open what ends services")?,
+            services,
+            addresses: addresses::list_path(&socket_path(&options.root)),
+        })
+    }
+
+    /// The whole way once, so that it is in memory when it is needed: the kernel refuses a zero.
+    fn rehearse(&self) {
+        let _ = self.kill.write_at(b"0", 0);
+        addresses::rehearse();
+        hurry(Path::new("/proc/self/no-cgroup"));
+    }
+
+    /// Waits until it has to act; says why.
+    fn wait(&self) -> anyhow::Result<&'static str> {
+        loop {
+            poll_readable(&[self.timer.as_fd(), self.death.as_fd()], PollTimeout::NONE)?;
+            if poll_readable(&[self.death.as_fd()], PollTimeout::ZERO)? {
+                return Ok("the keeper was killed");
+            }
+            // What it said of earlier leases; before the timer, which it stops before it speaks.
+            let mut heard = [0; 1024];
+            while (&self.done).read(&mut heard).is_ok_and(|count| count > 0) {}
+            match nix::unistd::read(&self.timer, &mut [0; 8]) {
+                // The keeper moved it in this very moment.
+                Err(nix::errno::Errno::EAGAIN) => {}
+                _ => return Ok("the lease has passed, and the keeper did nothing"),
+            }
         }
-        if polled[1].any().unwrap_or(true) {
-            return Ok("the keeper was killed");
+    }
+
+    fn end_services(&self) {
+        if let Err(error) = self.kill.write_at(b"1", 0) {
+            error!(%error, "the guard failed to end the services");
         }
-        // Nothing there any more: the keeper moved it in this very moment.
-        match nix::unistd::read(timer, &mut [0; 8]) {
-            Err(nix::errno::Errno::EAGAIN) => info!("the keeper was late, and moved the deadline"),
-            _ => return Ok("the lease has passed, and the keeper did nothing"),
-        }
+    }
+
+    /// Whether the keeper says now that it has ended everything, too.
+    fn keeper_goes_on(&self) -> bool {
+        let either = [self.done.as_fd(), self.death.as_fd()];
+        let _ = poll_readable(&either, PATIENCE_MILLISECONDS.into());
+        let is_dead = poll_readable(&[self.death.as_fd()], PollTimeout::ZERO).unwrap_or(true);
+        !is_dead && (&self.done).read(&mut [0; 1]).is_ok_and(|count| count > 0)
+    }
+
+    fn end_keeper(&self) {
+        // Dead already, or standing still.
+        let _ = pidfd_send_signal(&self.death, Signal::KILL);
+        hurry(&self.services);
+        addresses::clear(&self.addresses);
+    }
+}
+
+/// Waits until one of them is readable; whether one is.
+fn poll_readable(descriptors: &[BorrowedFd<'_>], limit: PollTimeout) -> anyhow::Result<bool> {
+    let mut polled: Vec<PollFd<'_>> =
+        descriptors.iter().map(|it| PollFd::new(*it, PollFlags::POLLIN)).collect();
+    match poll(&mut polled, limit) {
+        Ok(count) => Ok(count > 0),
+        Err(nix::errno::Errno::EINTR) => Ok(false),
+        Err(error) => Err(error).context("failed to wait"),
     }
 }

@@ -2,14 +2,15 @@
 //! passes every service is killed, every probe port closes and every floating address goes.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::io::{self, PipeReader, PipeWriter, Write as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::eventfd::EventFd;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tracing::warn;
@@ -32,6 +33,8 @@ pub struct Lease {
     timer: TimerFd,
     /// The guard's: a moment later.
     guard: TimerFd,
+    /// Tells the guard that everything has been ended.
+    done: (PipeReader, PipeWriter),
     holder: Arc<Holder>,
     ports: Ports,
     addresses: Mutex<BTreeSet<Address>>,
@@ -64,6 +67,7 @@ impl Lease {
                 ClockId::CLOCK_BOOTTIME,
                 TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK,
             )?,
+            done: unblocked_pipe()?,
             holder,
             ports: Ports::new(deadline.clone(), wake.clone()),
             deadline,
@@ -189,6 +193,8 @@ impl Lease {
         if let Err(error) = self.guard.unset() {
             warn!(%error, "the guard will end this keeper");
         }
+        // Where it has fired already, it hears that this process goes on. Full: it heard enough.
+        let _ = (&self.done.1).write(b"1");
     }
 
     /// The guard's deadline, for its process.
@@ -197,6 +203,13 @@ impl Lease {
     /// Where there are no descriptors left.
     pub fn guard_timer(&self) -> io::Result<OwnedFd> {
         self.guard.as_fd().try_clone_to_owned()
+    }
+
+    /// The number of the descriptor that something can be read from whenever everything has been
+    /// ended.
+    #[must_use]
+    pub fn done(&self) -> i32 {
+        self.done.0.as_raw_fd()
     }
 
     fn tell(&self) {
@@ -225,6 +238,12 @@ impl Lease {
             }
         }
     }
+}
+
+fn unblocked_pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((reader, writer))
 }
 
 fn set_timer(timer: &TimerFd, at: u64) -> nix::Result<()> {

@@ -21,6 +21,7 @@ const ROOT: &str = "STEAD_TEST_ROOT";
 const CGROUP: &str = "STEAD_TEST_CGROUP";
 const GUARD_ROOT: &str = "STEAD_TEST_GUARD_ROOT";
 const KEEPER: &str = "STEAD_TEST_KEEPER";
+const DONE: &str = "STEAD_TEST_DONE";
 const KILLS_AGENT: &str = "STEAD_TEST_KILLS_AGENT";
 
 /// What runs in the keeper's process; by itself it does nothing.
@@ -49,7 +50,8 @@ fn guard_process() {
     let timer = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
     // Its standard output is the test harness's.
     let ready = File::options().write(true).open("/proc/self/fd/3").unwrap();
-    guard::run(&GuardOptions { root, cgroup, keeper }, timer, ready).unwrap();
+    let done = std::env::var(DONE).unwrap().parse().unwrap();
+    guard::run(&GuardOptions { root, cgroup, keeper, done }, timer, ready).unwrap();
 }
 
 fn this_test_as_a_guard(options: &GuardOptions) -> Command {
@@ -57,7 +59,8 @@ fn this_test_as_a_guard(options: &GuardOptions) -> Command {
     let test = r#"exec "$0" --exact keeper::testing::guard_process --nocapture 3>&1 >/dev/null"#;
     command.args(["-c", test]).arg(std::env::current_exe().unwrap());
     command.env(GUARD_ROOT, &options.root).env(CGROUP, &options.cgroup);
-    command.env(KEEPER, options.keeper.to_string()).env_remove(ROOT);
+    command.env(KEEPER, options.keeper.to_string()).env(DONE, options.done.to_string());
+    command.env_remove(ROOT);
     command
 }
 

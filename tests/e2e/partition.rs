@@ -77,7 +77,7 @@ fn an_emergency_shutdown_ends_services_though_their_stop_script_hangs() {
         journal.display(),
         stops.display()
     );
-    let mut cluster =
+    let cluster =
         Cluster::start(&format!("  arbitration: {{onPartition: Shutdown}}\n{}", group(&exec)));
     let first = cluster.online("web");
     let service = numbers(&journal)[0];

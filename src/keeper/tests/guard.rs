@@ -95,6 +95,31 @@ async fn a_keeper_that_works_outlives_its_lease_and_its_guard_stays() {
     assert_eq!(guard_of(&cgroup), Some(guard));
 }
 
+/// Both wake up after the deadline, as when a virtual machine was frozen: the keeper has not failed.
+#[tokio::test]
+async fn a_guard_that_stood_still_together_with_its_keeper_lets_it_go_on() {
+    let keeper = TestKeeper::start();
+    let client = keeper.connect();
+    let Some(cgroup) = cgroup(&client) else { return };
+    let mut events = client.events();
+    let guard = guard_of(&cgroup).unwrap();
+    lease(&client, Duration::from_secs(1));
+    let app = client.spawn(shell("app", "exec sleep 1000")).await.unwrap();
+    for process in [guard, keeper.pid().as_raw()] {
+        kill(Pid::from_raw(process), Signal::SIGSTOP).unwrap();
+    }
+    // Nobody can say that the lease has passed: everybody who could stands still.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(!is_gone(app.pid.cast_signed()), "nothing was left to end it");
+    for process in [keeper.pid().as_raw(), guard] {
+        kill(Pid::from_raw(process), Signal::SIGCONT).unwrap();
+    }
+    event(&mut events, &KeeperEvent::Keeper(Event::LeaseExpired)).await;
+    until_gone(app.pid.cast_signed());
+    client.list().await.unwrap();
+    assert_eq!(guard_of(&cgroup), Some(guard));
+}
+
 #[tokio::test]
 async fn a_guard_that_is_lost_is_replaced_and_the_agent_hears_of_it() {
     let mut keeper = TestKeeper::start();
@@ -147,6 +172,7 @@ fn a_guard_of_no_keeper_refuses_to_watch() {
         root: folder.path().to_owned(),
         cgroup: folder.path().to_owned(),
         keeper,
+        done: 0,
     };
     let timer = || fs::File::open("/dev/null").unwrap().into();
     // This process is not its own parent, and no cgroup is there.
