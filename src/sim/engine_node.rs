@@ -17,6 +17,8 @@ impl Node for Engine {
                 if birth.exclusive {
                     engine.assume_exclusive_arbiter();
                 }
+                #[cfg(feature = "simulate")]
+                engine.break_on_purpose(birth.flaw);
                 engine
             }
             Err(error) => panic!("the simulated manifest does not compile: {error}"),

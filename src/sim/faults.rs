@@ -1,6 +1,6 @@
 //! What can break.
 
-use std::time::Duration;
+use serde::{Deserialize, Serialize};
 
 use super::net::Storm;
 use crate::api::names::{MonitorName, ResourceName};
@@ -99,7 +99,8 @@ impl FaultKind {
 }
 
 /// A fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Fault {
     /// A machine loses power for a time.
     Crash(usize),
@@ -165,15 +166,6 @@ pub enum FenceFailure {
     Lies,
     /// The same, after nearly all of its time-out.
     LiesLate,
-}
-
-/// A fault and how long it lasts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    /// What.
-    pub fault: Fault,
-    /// How long.
-    pub lasts: Duration,
 }
 
 /// Every link between two sets of servers, from the first to the second.

@@ -8,6 +8,7 @@
 //!
 //! Nothing here reads a clock, and the engine cannot tell it from the world.
 
+mod acts;
 mod arbiter;
 mod brief;
 mod checkers;
@@ -28,9 +29,11 @@ pub mod rehearse;
 mod schedule;
 mod setup;
 mod stage;
+mod text_duration;
 mod trace;
 mod world;
 
+pub use acts::{Act, TimedAct};
 pub use checkers::{Invariant, Violation};
 pub use clock::TrueTime;
 pub use faults::{Fault, FaultKind, FenceFailure, both_ways, links};
@@ -38,7 +41,7 @@ pub use fence::FencePlan;
 pub use net::Storm;
 pub use node::{Birth, GroupSeen, Node, Seen};
 pub use options::{ArbiterKind, Options, Profile};
-pub use schedule::{Failed, Passed, play, play_options, play_twice};
+pub use schedule::{Failed, Passed, Run, play, play_options, play_twice, run};
 pub use stage::{Pace, Stage, Work};
 pub use trace::Detail;
 pub use world::{Activity, Told, World};

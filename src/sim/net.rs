@@ -5,17 +5,21 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::clock::TrueTime;
 use super::options::Options;
 use super::random::{Random, Stream};
+use super::text_duration;
 
 /// How late a straggler is, in heartbeat time-outs: well beyond a lease.
 const STRAGGLER_TIMEOUTS: u32 = 3;
 
 /// Trouble on every link at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Storm {
     /// Added to the longest delay.
+    #[serde(with = "text_duration")]
     pub delay: Duration,
     /// Added to the loss, of a thousand.
     pub loss: u32,

@@ -9,6 +9,7 @@ use crate::engine::effect::Effect;
 use crate::engine::ids::{Revision, Term};
 use crate::engine::input::Input;
 use crate::engine::model::Objects;
+use crate::engine::mutation::Flaw;
 use crate::engine::time::{Instant, Now};
 
 /// A new run of an agent.
@@ -22,6 +23,8 @@ pub struct Birth {
     pub exclusive: bool,
     /// Where its randomness comes from.
     pub seed: u64,
+    /// What is broken in it on purpose.
+    pub flaw: Flaw,
 }
 
 /// What a leader says of a group.

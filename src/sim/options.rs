@@ -13,6 +13,7 @@ use super::stage::Pace;
 use crate::api::arbitration::Combination;
 use crate::api::kinds::{DualActivationPolicy, MissedChangesPolicy, PartitionAction, ReturnPolicy};
 use crate::api::timing::Timing;
+use crate::engine::mutation::Flaw;
 
 /// Who decides when the servers cannot all talk. Where it is exclusive, I1 must hold always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,8 @@ pub struct Options {
     pub fencing: Option<FencePlan>,
     /// How long things take; none: it is drawn.
     pub pace: Option<Arc<Pace>>,
+    /// What is broken on purpose in every engine.
+    pub flaw: Flaw,
 }
 
 impl Options {
@@ -153,6 +156,7 @@ impl Options {
             on_missed_changes: MissedChangesPolicy::default(),
             fencing: None,
             pace: None,
+            flaw: Flaw::default(),
         }
     }
 

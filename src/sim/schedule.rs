@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use super::acts::TimedAct;
 use super::checkers::{Invariant, Violation};
 use super::node::Node;
 use super::options::{Options, Profile};
@@ -24,7 +25,10 @@ pub struct Passed {
 /// A schedule that did not, with its story.
 #[derive(Debug)]
 pub struct Failed {
-    options: Options,
+    /// The schedule's.
+    pub options: Options,
+    /// What was done in it.
+    pub acts: Vec<TimedAct>,
     /// The rule that was broken.
     pub violation: Violation,
     story: String,
@@ -59,15 +63,13 @@ pub fn play<N: Node>(seed: u64) -> Result<Passed, Box<Failed>> {
 ///
 /// Where a rule is broken; the schedule is then played again to tell its story.
 pub fn play_options<N: Node>(options: Options) -> Result<Passed, Box<Failed>> {
-    play_with::<N>(&options, Detail::Outline).map_err(|_| {
-        match play_with::<N>(&options, Detail::Lines) {
-            Err((violation, story)) => Box::new(Failed { options, violation, story }),
-            Ok(_) => {
-                let text = "it failed, and with the same seed it did not";
-                let violation = Violation::new(Invariant::I5, Default::default(), text);
-                Box::new(Failed { options, violation, story: String::new() })
-            }
-        }
+    run::<N>(&options, None, Detail::Outline).result.map_err(|_| {
+        let again = run::<N>(&options, None, Detail::Lines);
+        let violation = again.result.err().unwrap_or_else(|| {
+            let text = "it failed, and with the same seed it did not";
+            Violation::new(Invariant::I5, Default::default(), text)
+        });
+        Box::new(Failed { options, acts: again.acts, violation, story: again.story })
     })
 }
 
@@ -78,24 +80,36 @@ pub fn play_options<N: Node>(options: Options) -> Result<Passed, Box<Failed>> {
 /// Where a rule is broken.
 pub fn play_twice<N: Node>(seed: u64) -> Result<Passed, Box<Failed>> {
     let options = Options::draw(seed);
-    let run = || match play_with::<N>(&options, Detail::Content) {
-        Ok(passed) => Ok(passed),
-        Err((violation, story)) => {
-            Err(Box::new(Failed { options: options.clone(), violation, story }))
-        }
-    };
-    let (first, second) = (run()?, run()?);
-    if first == second {
-        return Ok(first);
+    let first = run::<N>(&options, None, Detail::Content);
+    // From the list of what was drawn it is the same run, too.
+    let second = run::<N>(&options, Some(&first.acts), Detail::Content);
+    if first.result == second.result {
+        return first.result.map_err(|violation| {
+            let story = first.story;
+            Box::new(Failed { options, acts: first.acts, violation, story })
+        });
     }
-    let text = format!("{first:?} and then {second:?}");
+    let text = format!("{:?} and then {:?}", first.result, second.result);
     let violation = Violation::new(Invariant::I5, Default::default(), text);
-    Err(Box::new(Failed { options, violation, story: String::new() }))
+    Err(Box::new(Failed { options, acts: first.acts, violation, story: String::new() }))
 }
 
-fn play_with<N: Node>(options: &Options, detail: Detail) -> Result<Passed, (Violation, String)> {
+/// One run of a schedule.
+#[derive(Debug)]
+pub struct Run {
+    /// How it went.
+    pub result: Result<Passed, Violation>,
+    /// What was done in it.
+    pub acts: Vec<TimedAct>,
+    /// What happened, as far as that was recorded.
+    pub story: String,
+}
+
+/// Runs a schedule once: with these acts, or with those that its seed draws.
+#[must_use]
+pub fn run<N: Node>(options: &Options, acts: Option<&[TimedAct]>, detail: Detail) -> Run {
     let mut world = World::<N>::new(options.clone(), detail);
-    let outcome = catch_unwind(AssertUnwindSafe(|| phases(&mut world)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| phases(&mut world, acts)));
     let result = match outcome {
         Ok(result) => result,
         Err(panic) => {
@@ -107,22 +121,20 @@ fn play_with<N: Node>(options: &Options, detail: Detail) -> Result<Passed, (Viol
             Err(Violation::new(Invariant::Panic, world.now(), text))
         }
     };
-    match result {
-        Ok(()) => Ok(Passed {
-            hash: world.trace().hash(),
-            seconds: world.now().0 / 1_000_000_000,
-            abandoned: world.abandoned(),
-        }),
-        Err(violation) => Err((violation, world.trace().to_string())),
-    }
+    let result = result.map(|()| Passed {
+        hash: world.trace().hash(),
+        seconds: world.now().0 / 1_000_000_000,
+        abandoned: world.abandoned(),
+    });
+    Run { result, acts: world.acts().to_vec(), story: world.trace().to_string() }
 }
 
 /// How often somebody looks whether a starting cluster is online.
 const LOOK: Duration = Duration::from_millis(100);
 
-fn phases<N: Node>(world: &mut World<N>) -> Result<(), Violation> {
+fn phases<N: Node>(world: &mut World<N>, acts: Option<&[TimedAct]>) -> Result<(), Violation> {
     if world.options.profile == Profile::Rough {
-        world.stir();
+        stir(world, acts);
         world.run_for(world.options.turbulence)?;
         return world.recover();
     }
@@ -136,7 +148,14 @@ fn phases<N: Node>(world: &mut World<N>) -> Result<(), Violation> {
         }
         world.run_for(LOOK)?;
     }
-    world.stir();
+    stir(world, acts);
     world.run_for(world.options.turbulence)?;
     world.recover()
+}
+
+fn stir<N: Node>(world: &mut World<N>, acts: Option<&[TimedAct]>) {
+    match acts {
+        Some(acts) => world.follow(acts),
+        None => world.stir(),
+    }
 }

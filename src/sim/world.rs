@@ -3,6 +3,7 @@
 //! One thing happens at a time. All that machines see of each other goes through [`Network`], all
 //! that survives a crash through [`Disk`], and nothing is random but by the seed.
 
+mod acting;
 mod activity;
 mod effects;
 mod fences;
@@ -13,6 +14,7 @@ mod strike;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::acts::{Act, TimedAct};
 use super::arbiter::LeaseArbiter;
 use super::checkers::{Checkers, Invariant, Violation};
 use super::clock::{Clock, TrueTime};
@@ -82,12 +84,14 @@ enum Happening {
     Thaw { server: usize, epoch: u32 },
     /// The agent runs again after a stall.
     Resume { server: usize, boot: BootId },
-    /// Something breaks.
+    /// Something is drawn that breaks.
     Strike,
     /// What broke is whole again.
     Mend(Box<Fault>),
-    /// The operator acts.
+    /// What the operator does is drawn.
     Operate,
+    /// Something that was drawn before is done.
+    Act(Box<Act>),
 }
 
 /// What a check is about.
@@ -172,6 +176,10 @@ pub struct World<N> {
     fences_failing: BTreeMap<String, FenceFailure>,
     /// Nothing breaks any more.
     healed: bool,
+    /// When the turbulence began.
+    stirred: TrueTime,
+    /// What was done to it since.
+    acts: Vec<TimedAct>,
     writes: BTreeMap<ActionId, Vec<Change>>,
     writes_made: u64,
 }
@@ -213,6 +221,8 @@ impl<N: Node> World<N> {
             },
             fences_failing: BTreeMap::new(),
             healed: false,
+            stirred: TrueTime(0),
+            acts: Vec::new(),
             writes: BTreeMap::new(),
             writes_made: 0,
             names: stage.servers,
@@ -255,18 +265,6 @@ impl<N: Node> World<N> {
         }
         for machine in &mut self.machines {
             machine.disk = Disk::new(self.bootstrap.clone());
-        }
-    }
-
-    /// Begins to break things, and to operate, as the options say.
-    pub fn stir(&mut self) {
-        if !self.options.faults.is_empty() {
-            let delay = self.randoms.faults.duration(Duration::ZERO, self.options.fault_gap * 4);
-            self.after(delay, Happening::Strike);
-        }
-        if let Some(gap) = self.options.operation_gap {
-            let delay = self.randoms.workload.duration(Duration::ZERO, gap * 3);
-            self.after(delay, Happening::Operate);
         }
     }
 
@@ -430,6 +428,7 @@ impl<N: Node> World<N> {
             durable: machine.disk.contents.clone(),
             exclusive,
             seed,
+            flaw: self.options.flaw,
         };
         // Whoever starts takes over what its predecessor left; its farewell would lie.
         machine.keeper.farewells.clear();

@@ -8,5 +8,6 @@ mod histories;
 mod partition_table;
 mod puppets;
 mod rehearsals;
+mod saved;
 mod scenarios;
 mod schedules;

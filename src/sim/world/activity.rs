@@ -130,7 +130,8 @@ impl<N: Node> World<N> {
                 | Happening::Resume { .. }
                 | Happening::Strike
                 | Happening::Mend(_)
-                | Happening::Operate => false,
+                | Happening::Operate
+                | Happening::Act(_) => false,
             })
     }
 

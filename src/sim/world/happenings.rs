@@ -84,6 +84,7 @@ impl<N: Node> World<N> {
             Happening::Strike => self.strike(),
             Happening::Mend(fault) => self.mend(&fault),
             Happening::Operate => self.operate(),
+            Happening::Act(act) => self.act(*act),
         }
     }
 
@@ -111,7 +112,8 @@ impl<N: Node> World<N> {
             | Happening::Thaw { .. }
             | Happening::Strike
             | Happening::Mend(_)
-            | Happening::Operate => return Some(happening),
+            | Happening::Operate
+            | Happening::Act(_) => return Some(happening),
         };
         match &mut self.machines[server].frozen {
             Some(held) => {

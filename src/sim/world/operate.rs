@@ -11,6 +11,7 @@ use crate::engine::effect::{Change, Expected};
 use crate::engine::ids::{ActionId, Revision};
 use crate::engine::input::Input;
 use crate::engine::model::ObjectKey;
+use crate::sim::acts::Act;
 use crate::sim::checkers::{Invariant, Violation};
 use crate::sim::node::{Node, Seen};
 use crate::sim::options::Profile;
@@ -29,22 +30,21 @@ impl<N: Node> World<N> {
         let delay = self.randoms.workload.duration(Duration::ZERO, gap * 2);
         self.after(delay, Happening::Operate);
         if self.options.profile == Profile::Rough && self.randoms.workload.chance(200) {
-            self.revive();
+            self.act(Act::Revive)?;
         }
         let servers = self.names.len() as u64;
         // Mostly at the leader: others only say that they do not lead.
         let at = match self.leader().filter(|_| self.randoms.workload.chance(800)) {
-            Some(leader) => leader,
-            None => self.randoms.workload.below(servers) as usize,
+            Some(_) => None,
+            None => Some(self.randoms.workload.below(servers) as usize),
         };
-        let random_group = self.randoms.workload.below(self.options.groups as u64) as usize;
-        let target = self.randoms.workload.below(servers) as usize;
-        let group = setup::group_name(random_group);
-        let server = setup::server_name(target);
+        let group = self.randoms.workload.below(self.options.groups as u64) as usize;
+        let server = self.randoms.workload.below(servers) as usize;
         if self.randoms.workload.chance(200) {
-            return self.change_something(at, random_group);
+            let retries = self.randoms.workload.between(1, 3);
+            return self.act(Act::Change { at, group, retries });
         }
-        let some_server = self.randoms.workload.chance(600).then(|| server.clone());
+        let some_server = self.randoms.workload.chance(600).then_some(server);
         let (type_, group, server) = match self.randoms.workload.below(10) {
             0 | 1 => (OperationType::StartGroup, Some(group), some_server),
             2 => (OperationType::StopGroup, Some(group), None),
@@ -54,7 +54,7 @@ impl<N: Node> World<N> {
             7 => (OperationType::DetachServer, None, Some(server)),
             _ => (OperationType::ReturnServer, None, Some(server)),
         };
-        self.request(at, type_, group.as_deref(), server.as_deref())
+        self.act(Act::Operate { at, type_, group, server })
     }
 
     /// Asks a server for an operation.
@@ -107,13 +107,17 @@ impl<N: Node> World<N> {
     }
 
     /// A change of the spec that touches nothing that runs.
-    fn change_something(&mut self, at: usize, group: usize) -> Result<(), Violation> {
+    pub(super) fn change_something(
+        &mut self,
+        at: usize,
+        group: usize,
+        retries: u64,
+    ) -> Result<(), Violation> {
         let key = ObjectKey::new("Monitor", format!("{}-monitor", setup::resource_name(group, 0)));
         let Some(agent) = self.machines[at].agent.as_ref() else { return Ok(()) };
         let Some(stored) = agent.node.store().1.get(&key) else { return Ok(()) };
         let Ok(mut object) = serde_json::from_str::<Value>(&stored.json) else { return Ok(()) };
         let expected = Expected::At(stored.revision);
-        let retries = self.randoms.workload.between(1, 3);
         object["spec"]["retries"] = json!(retries);
         let generation = object["metadata"]["generation"].as_i64().unwrap_or(1);
         object["metadata"]["generation"] = json!(generation + 1);

@@ -7,9 +7,10 @@ use crate::api::names::ResourceName;
 use crate::engine::ids::IncarnationId;
 use crate::engine::input::Input;
 use crate::engine::placement::{DiskIntent, disk_intent_key};
+use crate::sim::acts::Act;
 use crate::sim::checkers::Violation;
 use crate::sim::disk::Disk;
-use crate::sim::faults::{Fault, FaultKind, Trouble, both_ways, links};
+use crate::sim::faults::{Fault, FaultKind, both_ways, links};
 use crate::sim::net::Storm;
 use crate::sim::node::Node;
 use crate::sim::options::{ArbiterKind, Profile};
@@ -173,7 +174,7 @@ impl<N: Node> World<N> {
                 for server in 0..self.machines.len() {
                     let epoch = self.machines[server].epoch;
                     let delay =
-                        self.randoms.faults.duration(Duration::ZERO, self.options.timeout * 3);
+                        self.randoms.machines.duration(Duration::ZERO, self.options.timeout * 3);
                     self.after(delay, Happening::PowerOn { server, epoch });
                 }
                 Ok(())
@@ -325,13 +326,13 @@ impl<N: Node> World<N> {
         let kinds: Vec<FaultKind> = self.options.faults.iter().copied().collect();
         let Some(kind) = self.randoms.faults.pick(&kinds).copied() else { return Ok(()) };
         match self.draw(kind) {
-            Some(Trouble { fault, lasts }) => self.inject(fault, lasts),
+            Some(act) => self.act(act),
             None => Ok(()),
         }
     }
 
     /// Draws what exactly breaks; nothing where that would not be the kind of fault meant.
-    fn draw(&mut self, kind: FaultKind) -> Option<Trouble> {
+    fn draw(&mut self, kind: FaultKind) -> Option<Act> {
         let timeout = self.options.timeout;
         let servers = self.machines.len();
         let server = self.randoms.faults.below(servers as u64) as usize;
@@ -374,7 +375,7 @@ impl<N: Node> World<N> {
             longest = longest.min(3);
         }
         let lasts = self.randoms.faults.duration(timeout / 20, timeout * longest);
-        Some(Trouble { fault, lasts })
+        Some(Act::Break { fault, lasts })
     }
 
     fn draw_resource(&mut self) -> ResourceName {
@@ -457,7 +458,7 @@ impl<N: Node> World<N> {
         self.randoms.faults.pick(&idle).copied()
     }
 
-    fn draw_replacement(&mut self, server: usize) -> Option<Trouble> {
+    fn draw_replacement(&mut self, server: usize) -> Option<Act> {
         let timeout = self.options.timeout;
         let mild = self.options.profile == Profile::Mild;
         let all_run = self.machines.iter().all(|machine| machine.agent.is_some());
@@ -468,6 +469,6 @@ impl<N: Node> World<N> {
         }
         let longest = if mild { timeout / 4 } else { timeout * 2 };
         let lasts = self.randoms.faults.duration(Duration::from_millis(20), longest);
-        Some(Trouble { fault: Fault::Replace(server), lasts })
+        Some(Act::Break { fault: Fault::Replace(server), lasts })
     }
 }
