@@ -5,6 +5,8 @@
 //! starts nothing and has the keeper end what runs.
 
 mod admitting;
+#[cfg(feature = "simulate")]
+pub(super) mod deciding;
 mod disk;
 mod election;
 mod events;
@@ -239,6 +241,13 @@ impl Engine {
         if flawed!(flaw, BootAgesForgotten) {
             self.support = Support::new(Instant::default());
         }
+    }
+
+    /// What decides how it goes on, for whoever explores states.
+    #[cfg(feature = "simulate")]
+    #[must_use]
+    pub fn deciding(&self) -> deciding::Deciding<'_> {
+        deciding::Deciding(self)
     }
 
     fn arbiter_in_force(&self, arbiter: Arbiter) -> Arbiter {

@@ -154,7 +154,8 @@ pub enum Fault {
 }
 
 /// How a method of fencing fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum FenceFailure {
     /// It says at once that it did not switch the server off.
     Refuses,
@@ -166,6 +167,39 @@ pub enum FenceFailure {
     Lies,
     /// The same, after nearly all of its time-out.
     LiesLate,
+}
+
+impl Fault {
+    /// The one server that it meets.
+    #[must_use]
+    pub fn server(&self) -> Option<usize> {
+        match self {
+            Self::Crash(server)
+            | Self::AgentKill(server)
+            | Self::AgentStall(server)
+            | Self::Replace(server)
+            | Self::Freeze(server)
+            | Self::Pause(server)
+            | Self::KeeperDeath(server)
+            | Self::DiskFull(server)
+            | Self::DiskStall(server)
+            | Self::DiskReplaced(server, _)
+            | Self::WallStep(server, _)
+            | Self::ArbiterCutOff(server)
+            | Self::Break(server, _)
+            | Self::Die(server, _)
+            | Self::Curse(server, _)
+            | Self::Stick(server, _)
+            | Self::Hang(server, _)
+            | Self::FailCheck(server, _) => Some(*server),
+            Self::PowerLoss
+            | Self::Cut(_)
+            | Self::Storm(_)
+            | Self::ArbiterAway
+            | Self::ArbiterPartAway(_)
+            | Self::FenceFails(..) => None,
+        }
+    }
 }
 
 /// Every link between two sets of servers, from the first to the second.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::faults::FenceFailure;
 use super::random::Random;
 use crate::api::kinds::{
@@ -14,7 +16,8 @@ use crate::engine::fencing::ANSWER_GRACE;
 use crate::engine::input::FenceAnswer;
 
 /// How a cluster fences, and how well that works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct FencePlan {
     /// What frees a lost server under an exclusive arbiter.
     pub takeover: FencingTakeover,

@@ -16,6 +16,8 @@ mod clock;
 mod disk;
 mod drivers;
 mod engine_node;
+#[cfg(feature = "simulate")]
+mod explore;
 mod faults;
 mod fence;
 mod hardware;
@@ -26,22 +28,29 @@ mod options;
 mod queue;
 mod random;
 pub mod rehearse;
+mod saved;
 mod schedule;
 mod setup;
+mod shrink;
 mod stage;
 mod text_duration;
 mod trace;
+mod words;
 mod world;
 
 pub use acts::{Act, TimedAct};
 pub use checkers::{Invariant, Violation};
 pub use clock::TrueTime;
+#[cfg(feature = "simulate")]
+pub use explore::{Bounds, Explored, explore};
 pub use faults::{Fault, FaultKind, FenceFailure, both_ways, links};
 pub use fence::FencePlan;
 pub use net::Storm;
 pub use node::{Birth, GroupSeen, Node, Seen};
 pub use options::{ArbiterKind, Options, Profile};
+pub use saved::{NoSchedule, Schedule};
 pub use schedule::{Failed, Passed, Run, play, play_options, play_twice, run};
+pub use shrink::{Shrunk, shrink};
 pub use stage::{Pace, Stage, Work};
 pub use trace::Detail;
 pub use world::{Activity, Told, World};

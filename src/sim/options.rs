@@ -5,18 +5,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::faults::FaultKind;
 use super::fence::FencePlan;
 use super::random::{Random, Stream};
 use super::setup;
 use super::stage::Pace;
+use super::text_duration;
 use crate::api::arbitration::Combination;
 use crate::api::kinds::{DualActivationPolicy, MissedChangesPolicy, PartitionAction, ReturnPolicy};
 use crate::api::timing::Timing;
 use crate::engine::mutation::Flaw;
 
 /// Who decides when the servers cannot all talk. Where it is exclusive, I1 must hold always.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ArbiterKind {
     /// A majority of all configured servers.
     Majority,
@@ -35,7 +38,7 @@ pub enum ArbiterKind {
 }
 
 /// How rough it gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Profile {
     /// Nothing breaks and nobody asks for anything: nothing may ever move.
     Calm,
@@ -46,7 +49,8 @@ pub enum Profile {
 }
 
 /// One schedule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Options {
     /// All is drawn from it.
     pub seed: u64,
@@ -55,10 +59,12 @@ pub struct Options {
     /// Heartbeat paths.
     pub paths: usize,
     /// Heartbeat time-out.
+    #[serde(with = "text_duration")]
     pub timeout: Duration,
     /// Who decides.
     pub arbiter: ArbiterKind,
     /// How long the lease stand-in may take to answer.
+    #[serde(with = "text_duration")]
     pub arbiter_budget: Duration,
     /// How rough.
     pub profile: Profile,
@@ -67,14 +73,17 @@ pub struct Options {
     /// Resources of each group, in a chain of dependencies.
     pub resources: usize,
     /// How long things break before all is healed.
+    #[serde(with = "text_duration")]
     pub turbulence: Duration,
     /// Clocks are up to so many parts per million off.
     pub drift_max: u64,
     /// Wall clocks are up to so many milliseconds off.
     pub wall_offset_max: u64,
     /// Shortest delay of a packet.
+    #[serde(with = "text_duration")]
     pub delay_min: Duration,
     /// Longest delay of a packet that is not a straggler.
+    #[serde(with = "text_duration")]
     pub delay_max: Duration,
     /// Packets lost, of a thousand.
     pub loss: u32,
@@ -83,22 +92,27 @@ pub struct Options {
     /// Packets that come very late, of a thousand.
     pub stragglers: u32,
     /// Longest disk write.
+    #[serde(with = "text_duration")]
     pub disk_max: Duration,
     /// Driver actions that fail, of a thousand.
     pub failures: u32,
     /// Driver actions that hang until their time-out, of a thousand.
     pub hangs: u32,
     /// Faults that may happen.
+    #[serde(skip)]
     pub faults: BTreeSet<FaultKind>,
     /// Mean time between faults.
+    #[serde(skip)]
     pub fault_gap: Duration,
     /// Mean time between operations; none where nobody asks for anything.
+    #[serde(skip)]
     pub operation_gap: Option<Duration>,
     /// What becomes of a failed server that comes back.
     pub return_policy: ReturnPolicy,
     /// Groups go back by themselves.
     pub failback: bool,
     /// How long a starting cluster waits for all servers.
+    #[serde(with = "text_duration")]
     pub wait_for_servers: Duration,
     /// What a server does that may not go on.
     pub on_partition: PartitionAction,
@@ -109,8 +123,10 @@ pub struct Options {
     /// How lost servers are switched off; none: they are not.
     pub fencing: Option<FencePlan>,
     /// How long things take; none: it is drawn.
+    #[serde(skip)]
     pub pace: Option<Arc<Pace>>,
     /// What is broken on purpose in every engine.
+    #[serde(skip)]
     pub flaw: Flaw,
 }
 

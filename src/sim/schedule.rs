@@ -103,6 +103,8 @@ pub struct Run {
     pub acts: Vec<TimedAct>,
     /// What happened, as far as that was recorded.
     pub story: String,
+    /// The lines of it that matter most.
+    pub milestones: Vec<String>,
 }
 
 /// Runs a schedule once: with these acts, or with those that its seed draws.
@@ -126,7 +128,9 @@ pub fn run<N: Node>(options: &Options, acts: Option<&[TimedAct]>, detail: Detail
         seconds: world.now().0 / 1_000_000_000,
         abandoned: world.abandoned(),
     });
-    Run { result, acts: world.acts().to_vec(), story: world.trace().to_string() }
+    let trace = world.trace();
+    let milestones = trace.milestones().cloned().collect();
+    Run { result, acts: world.acts().to_vec(), story: trace.to_string(), milestones }
 }
 
 /// How often somebody looks whether a starting cluster is online.

@@ -86,6 +86,11 @@ impl Trace {
         }
     }
 
+    /// The lines that the reader of a failure needs.
+    pub fn milestones(&self) -> impl Iterator<Item = &String> {
+        self.milestones.iter()
+    }
+
     fn mix(&mut self, value: u64) {
         self.hash ^= value;
         // The prime of 64-bit FNV-1a.

@@ -57,6 +57,9 @@ fn schedules_keep_every_invariant() {
     for (_, failure) in failures.iter().take(STORIES_MAX) {
         println!("{failure}");
     }
+    if let Some((_, failure)) = failures.first() {
+        crate::saved::show_shrunk(failure);
+    }
     for (seed, failure) in &failures {
         println!("seed {seed}: {}", failure.violation);
     }

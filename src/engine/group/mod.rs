@@ -137,6 +137,12 @@ impl Groups {
         }
     }
 
+    /// What decides how it goes on, for whoever explores states.
+    #[cfg(feature = "simulate")]
+    pub(super) fn deciding(&self) -> impl std::fmt::Debug {
+        (&self.groups, &self.desk.works, self.doubtful, self.closed)
+    }
+
     /// Breaks a rule on purpose.
     #[cfg(feature = "simulate")]
     pub(super) fn break_on_purpose(&mut self, flaw: Flaw) {

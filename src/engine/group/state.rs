@@ -1,6 +1,7 @@
 //! What is believed of each resource, and what is wanted of each group.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -53,12 +54,19 @@ pub(super) struct Work {
 }
 
 /// Settings as they were when the resource was started: its stop undoes those.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Settings {
     pub spec: Arc<ResourceSpec>,
     pub generation: i64,
     pub depends_on: Vec<ResourceName>,
+}
+
+/// Its generation stands for the spec.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "generation {} after {:?}", self.generation, self.depends_on)
+    }
 }
 
 impl Settings {

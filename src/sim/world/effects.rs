@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Happening, Told, World};
+use crate::api::catalogue::{self, Language};
 use crate::api::kinds::{MonitorSpec, RecoveryTargetKind};
 use crate::api::names::{MonitorName, PathName, ResourceName, ServerName};
 use crate::engine::effect::{Effect, PowerAction, ResourceAction, ResourceContext};
@@ -49,12 +50,9 @@ impl<N: Node> World<N> {
             }
             Effect::Event(event) => {
                 let text = || {
-                    let object = &event.object;
-                    let parameters = &event.parameters;
-                    format!(
-                        "{name}: {} {} {} {parameters:?}",
-                        event.reason, object.kind, object.name
-                    )
+                    let (reason, parameters) = (&event.reason, &event.parameters);
+                    let words = catalogue::render(reason, parameters, Language::English);
+                    format!("{name}: {words} [{reason}]")
                 };
                 if event.reason.starts_with("Path") {
                     self.trace.event(self.now, 40 + server as u64, text);

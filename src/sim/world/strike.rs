@@ -15,6 +15,7 @@ use crate::sim::net::Storm;
 use crate::sim::node::Node;
 use crate::sim::options::{ArbiterKind, Profile};
 use crate::sim::setup;
+use crate::sim::words;
 
 impl<N: Node> World<N> {
     /// Breaks something for a while.
@@ -34,7 +35,7 @@ impl<N: Node> World<N> {
     ///
     /// Where a rule is broken at once.
     pub fn break_it(&mut self, fault: &Fault) -> Result<(), Violation> {
-        self.trace.milestone(self.now, 11, || format!("FAULT {fault:?}"));
+        self.trace.milestone(self.now, 11, || format!("FAULT: {}", words::of_fault(fault)));
         if self.options.profile == Profile::Calm {
             // Broken by hand, in a scenario.
             self.checkers.excuse_everything();
@@ -167,7 +168,7 @@ impl<N: Node> World<N> {
         if self.healed {
             return Ok(());
         }
-        self.trace.milestone(self.now, 12, || format!("MENDED {fault:?}"));
+        self.trace.milestone(self.now, 12, || format!("MENDED: {}", words::of_fault(fault)));
         match fault {
             Fault::Crash(server) | Fault::DiskReplaced(server, _) => self.power_on(*server),
             Fault::PowerLoss => {
