@@ -13,6 +13,8 @@ use crate::sim::node::{Birth, Node};
 
 /// How long the keeper takes to end everything: the longest that it may.
 pub const KILL: Duration = Duration::from_millis(149);
+/// A timer that is due at once goes off so late: else it would be asked for each millisecond.
+const LATE: Duration = Duration::from_millis(10);
 /// The wall clock stands still: nothing but a guard over hours reads it.
 const WALL: WallTime = WallTime(1_767_225_600_000);
 /// Runs of one server are numbered from here on.
@@ -115,8 +117,9 @@ impl Place {
 
     /// When something is due here without anybody's doing.
     #[must_use]
-    pub fn due(&self) -> Option<Instant> {
+    pub fn due(&self, now: u64) -> Option<Instant> {
         let timer = self.engine.as_ref().and_then(|engine| engine.poll_timeout());
+        let timer = timer.map(|at| at.max(Instant(now) + LATE));
         [timer, self.lease, self.ends].into_iter().flatten().min()
     }
 

@@ -331,7 +331,7 @@ impl State {
 
     /// Time passes until something is due.
     fn tick(&mut self, choices: &mut Choices) -> Result<(), Violation> {
-        let due = self.places.iter().filter_map(Place::due).min();
+        let due = self.places.iter().filter_map(|place| place.due(self.now)).min();
         let next = self.now + self.interval() - self.since_grid();
         let due = due.map_or(next, |due| due.0.max(self.now + 1)).min(next);
         self.now = due;
@@ -501,7 +501,7 @@ impl State {
             Effect::Resource { id, action, context: _ } => self.work(server, id, action)?,
             Effect::Cancel { id } => self.places[server].works.retain(|(work, _)| *work != id),
             Effect::Power { action } => match action {
-                PowerAction::StopAgent => self.agent_ends(server),
+                PowerAction::StopAgent | PowerAction::EndAgent => self.agent_ends(server),
                 PowerAction::Shutdown | PowerAction::Reboot | PowerAction::Panic => {
                     self.writes_end(server, 0);
                     self.places[server].crash();
@@ -512,6 +512,7 @@ impl State {
             | Effect::Fence { .. }
             | Effect::Watchdog { .. }
             | Effect::Remember { .. }
+            | Effect::KeepAside { .. }
             | Effect::Event(_)
             | Effect::WriteDone { .. } => {}
         }
