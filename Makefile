@@ -1,7 +1,7 @@
 # Two commands: `make demo` shows a takeover, `make test` passes every test.
 # Both install what they need (Debian or Ubuntu, root, a Rust toolchain).
 
-.PHONY: demo faults rehearse-check test verify setup lint generate bench
+.PHONY: demo explore faults rehearse-check test verify setup lint generate bench
 
 setup:
 	@bash scripts/setup.sh
@@ -21,6 +21,12 @@ ifdef ARGS
 else
 	@bash scripts/demo.sh --faults short,long --table docs/fault-table.md
 endif
+
+# Every state of two and three servers within larger bounds than `make test` has.
+# `make explore ARGS="servers=2 arbiter=Lease crashes=1 cuts=1"` explores those alone.
+explore:
+	STEAD_BOUNDS="$(if $(ARGS),$(ARGS),large)" cargo test --profile simulate --features simulate \
+		--test sim exploration::every -- --nocapture
 
 test:
 	@bash scripts/test.sh $(ARGS)

@@ -3,6 +3,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a puppet answers what its test is about")]
 
 mod cluster;
+mod exploration;
 mod fencing;
 mod histories;
 mod partition_table;

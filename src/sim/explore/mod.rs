@@ -7,7 +7,7 @@ mod canon;
 mod place;
 mod state;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -180,7 +180,7 @@ struct Step {
 
 struct Search {
     canon: Canon,
-    seen: HashSet<u128>,
+    seen: BTreeSet<u128>,
     steps: Vec<Step>,
     frontier: VecDeque<(State, usize, usize)>,
     explored: Explored,
@@ -203,7 +203,7 @@ pub fn explore(bounds: Bounds) -> Explored {
     };
     let mut search = Search {
         canon: Canon::default(),
-        seen: HashSet::new(),
+        seen: BTreeSet::new(),
         steps: Vec::new(),
         frontier: VecDeque::new(),
         explored,
@@ -230,7 +230,7 @@ impl Search {
         }
         let troubles = (state.left.late, state.left.lost);
         (state.left.late, state.left.lost) = (0, 0);
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         for _ in 0..WARM_MAX {
             state.make(Move::Tick, &mut Choices::default())?;
             if state.settled() && !seen.insert(state.fingerprint(&mut self.canon)) {
