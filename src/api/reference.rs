@@ -194,9 +194,9 @@ const MONITOR_SETTINGS: [&str; 13] = [
 
 fn monitor_types() -> String {
     let mut text = String::from(
-        "\n## Types of monitors\n\nWhat each type does when nothing else is written. ProbePort and \
-         LoadBalance monitors come by themselves with a resource of type ProbePort (here named \
-         `RESOURCE`); an object applied under the same name takes their place.\n\n",
+        "\n## Types of monitors\n\nWhat each type does when nothing else is written. Monitors \
+         marked automatic come by themselves with a resource (here named `RESOURCE`); an object \
+         applied under the same name takes their place.\n\n",
     );
     let columns = monitor_columns();
     let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
@@ -223,6 +223,7 @@ fn monitor_columns() -> Vec<(String, Value)> {
     let written = [
         ("TCP", json!({ "type": "TCP", "tcp": { "port": 80 } })),
         ("Custom", json!({ "type": "Custom", "custom": { "command": ["script"] } })),
+        ("AwsAZ", json!({ "type": "AwsAZ" })),
     ];
     let mut columns: Vec<(String, Value)> = written
         .into_iter()
@@ -231,18 +232,17 @@ fn monitor_columns() -> Vec<(String, Value)> {
             Some((name.to_owned(), serde_json::to_value(spec).ok()?))
         })
         .collect();
-    let probe = ResourceSpec {
-        group: String::new(),
-        depends_on: None,
-        type_: ResourceType::ProbePort,
-        exec: None,
-        floating_ip: None,
-        probe_port: None,
-        activation: super::kinds::Activation::default(),
-        deactivation: super::kinds::Deactivation::default(),
-    };
-    let automatic = automatic_monitor_specs("RESOURCE", &probe);
-    columns.extend(automatic.into_iter().filter_map(|(name, spec)| {
+    let with_monitors = [
+        ResourceType::ProbePort,
+        ResourceType::AwsVirtualIP,
+        ResourceType::AwsElasticIP,
+        ResourceType::AwsSecondaryIP,
+        ResourceType::AwsDNS,
+    ];
+    let automatic = with_monitors.into_iter().flat_map(|type_| {
+        automatic_monitor_specs("RESOURCE", &ResourceSpec::of(String::new(), type_))
+    });
+    columns.extend(automatic.filter_map(|(name, spec)| {
         let name = format!("{:?} (automatic, {name})", spec.type_);
         Some((name, serde_json::to_value(spec).ok()?))
     }));

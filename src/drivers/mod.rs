@@ -55,6 +55,12 @@ impl Host {
     }
 }
 
+/// What a build without the SDK of AWS says of everything that needs it.
+fn not_built(what: &str) -> String {
+    let parameters = [("message".to_owned(), what.to_owned())];
+    crate::api::catalogue::render("AwsNotBuilt", &parameters, Default::default())
+}
+
 /// Whether an error says that this machine is short of something, and nothing about the network.
 fn is_local_shortage(error: &io::Error) -> bool {
     use nix::errno::Errno;

@@ -67,7 +67,7 @@ pub enum Effect {
         monitor: MonitorName,
         /// Its settings.
         spec: Arc<MonitorSpec>,
-        /// The resource that a probe-port or load-balance monitor is about.
+        /// The resource that it looks at, where its type is about one.
         resource: Option<Arc<ResourceSpec>>,
         /// When it counts as unanswered; none: it runs until it ends (asynchronous scripts).
         timeout: Option<Duration>,

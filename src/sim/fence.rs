@@ -58,6 +58,7 @@ impl FencePlan {
                 compatibility_names: false,
             }),
             fence_agent: None,
+            aws: None,
             timeout: TIMEOUT.into(),
             retries: 1,
             parameters: Default::default(),

@@ -131,6 +131,7 @@ fn cluster(options: &Options) -> ClusterSpec {
         },
         arbitration: arbitration(options),
         fencing: options.fencing.map(|plan| plan.spec()),
+        aws: None,
         startup: Startup { wait_for_servers: options.wait_for_servers.into() },
         return_policy: options.return_policy,
         guards: Guards { failovers_max: 1000, final_actions_max: 100, ..Guards::default() },
@@ -208,12 +209,8 @@ fn resource(group: usize, index: usize) -> ResourceSpec {
         compatibility_names: false,
     };
     ResourceSpec {
-        group: group_name(group),
         depends_on: (index > 0).then(|| vec![resource_name(group, index - 1)]),
-        type_: ResourceType::Exec,
         exec: Some(exec),
-        floating_ip: None,
-        probe_port: None,
         activation: Activation {
             timeout: DRIVER_TIMEOUT.into(),
             retries: 1,
@@ -230,26 +227,18 @@ fn resource(group: usize, index: usize) -> ResourceSpec {
                 _ => DeactivationFailure::Block,
             },
         },
+        ..ResourceSpec::of(group_name(group), ResourceType::Exec)
     }
 }
 
 fn monitor(resource: &str) -> MonitorSpec {
     MonitorSpec {
-        type_: MonitorType::TCP,
         tcp: Some(TcpMonitorSpec { host: "127.0.0.1".into(), port: 8080 }),
-        custom: None,
-        probe_port: None,
-        load_balance: None,
         interval: Duration::from_secs(1).into(),
         timeout: Duration::from_secs(2).into(),
         retries: 1,
-        start_delay: Duration::ZERO.into(),
         timing: MonitorTiming::WhileActive,
         while_active: Some(resource.into()),
-        servers: None,
-        on_timeout: crate::api::kinds::TimeoutAction::Recover,
-        warn_at_percent: 80,
-        suspended: false,
         recovery: Recovery {
             target: RecoveryTarget {
                 kind: RecoveryTargetKind::Resource,
@@ -260,5 +249,6 @@ fn monitor(resource: &str) -> MonitorSpec {
             final_action: FinalAction::None,
             ..Recovery::default()
         },
+        ..MonitorSpec::of(MonitorType::TCP)
     }
 }

@@ -6,6 +6,7 @@
 use super::problem;
 
 mod agent;
+mod aws;
 mod cluster;
 mod fencing;
 mod groups;
@@ -96,6 +97,7 @@ const TABLES: [(&str, &[Entry]); 9] = [
     ("Groups and resources", groups::ENTRIES),
     ("Placement and operations", placement::ENTRIES),
     ("Monitors and recovery", monitors::ENTRIES),
+    ("AWS", aws::ENTRIES),
     ("Agent and keeper", agent::ENTRIES),
     ("Manifests", validation::ENTRIES),
     ("Times in manifests", timeouts::ENTRIES),

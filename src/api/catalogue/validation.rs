@@ -656,11 +656,28 @@ pub const ENTRIES: &[Entry] = &[
         ["Change the target or the action.", "対象または動作を変えてください。"],
     ),
     entry(
+        "NameConflict",
+        Error,
+        ["{field} is claimed twice", "{field} が重複しています"],
+        [
+            "Two resources claim one thing outside of the cluster: they would take it from each \
+             other.",
+            "2 つのリソースが同じ外部の対象を奪い合います。",
+        ],
+        ["Change one of them.", "どちらかを変えてください。"],
+    ),
+    entry(
         "WrongResourceType",
         Error,
         ["{field} is a resource of another type", "{field} のリソースの type が異なります"],
-        ["The monitor is for a probe port.", "この監視は ProbePort 用です。"],
-        ["Name a resource of type ProbePort.", "type が ProbePort のリソースを指定してください。"],
+        [
+            "The monitor is for resources of one type.",
+            "この監視は特定の type のリソース用です。",
+        ],
+        [
+            "Name a resource of the type that the text names.",
+            "文中の type のリソースを指定してください。",
+        ],
     ),
     entry(
         "ReservedName",

@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arbitration, Condition, Duration, Fencing};
+use super::{Arbitration, AwsAccess, Condition, Duration, Fencing};
 
 /// A failover cluster: its servers, heartbeat paths and partition resolution.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -53,6 +53,10 @@ pub struct ClusterSpec {
     /// How a lost server is switched off before another takes over from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fencing: Option<Fencing>,
+    /// How the API of AWS is reached by what uses it; nothing needs to be written on an instance
+    /// with a role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsAccess>,
     /// What happens when the cluster starts.
     #[serde(default)]
     pub startup: Startup,

@@ -99,6 +99,9 @@ pub struct FencingMethod {
     /// Settings of `type: FenceAgent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fence_agent: Option<FenceAgent>,
+    /// Settings of `type: AWS`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsFence>,
     /// How long one try may take, confirmation included.
     #[serde(default = "method_timeout")]
     #[schemars(extend("x-stead-minimum" = "100ms", "x-stead-maximum" = "10m"))]
@@ -147,6 +150,34 @@ pub enum FencingType {
     /// The server's own watchdog device: confirmed once its `selfFence` is over, where it had said
     /// that one is armed. Needs an exclusive arbiter.
     Watchdog,
+    /// The API of AWS stops the instance by force.
+    AWS,
+}
+
+/// The API of AWS stops the server's instance, without waiting for its operating system.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AwsFence {
+    /// The instance of each server.
+    #[schemars(
+        length(min = 1, max = 64),
+        extend(
+            "x-kubernetes-list-type" = "map",
+            "x-kubernetes-list-map-keys" = ["name"]
+        )
+    )]
+    pub instances: Vec<AwsInstance>,
+}
+
+/// The instance of one server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AwsInstance {
+    /// The server.
+    pub name: String,
+    /// Its instance, as `i-0123456789abcdef0`.
+    #[schemars(length(min = 1, max = 64))]
+    pub instance_id: String,
 }
 
 /// A script that switches a server off: see docs/fencing.md for what it is told and must answer.
@@ -186,7 +217,7 @@ pub struct FenceAgent {
 }
 
 /// Where a secret is. No object holds one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretSource {
     /// An absolute path; only root may read the file. One line break at its end is not part of it.

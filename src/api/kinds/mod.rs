@@ -4,6 +4,7 @@
 #![allow(clippy::duplicated_attributes)]
 
 mod arbitration;
+mod aws;
 mod cluster;
 mod conditions;
 mod duration;
@@ -16,6 +17,7 @@ mod resource;
 mod server;
 
 pub use arbitration::*;
+pub use aws::*;
 pub use cluster::*;
 pub use conditions::*;
 pub use duration::*;

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Condition, Duration};
 use crate::api::types::{
-    CustomMonitorSpec, LoadBalanceMonitorSpec, ProbePortMonitorSpec, TcpMonitorSpec,
+    AwsAzMonitorSpec, AwsDnsMonitorSpec, AwsElasticIpMonitorSpec, AwsSecondaryIpMonitorSpec,
+    AwsVirtualIpMonitorSpec, CustomMonitorSpec, LoadBalanceMonitorSpec, ProbePortMonitorSpec,
+    TcpMonitorSpec,
 };
 
 /// A monitor and the recovery that its errors lead to.
@@ -34,7 +36,7 @@ use crate::api::types::{
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
     validation = (
-        "self.timing != 'WhileActive' || has(self.whileActive) || has(self.probePort)",
+        "self.timing != 'WhileActive' || has(self.whileActive) || has(self.probePort) || has(self.awsVirtualIP) || has(self.awsElasticIP) || has(self.awsSecondaryIP) || has(self.awsDNS)",
         "WhileActiveNeedsResource: `timing: WhileActive` needs `whileActive`, the resource to follow"
     ),
     validation = (
@@ -58,6 +60,21 @@ pub struct MonitorSpec {
     /// Settings of `type: LoadBalance`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_balance: Option<LoadBalanceMonitorSpec>,
+    /// Settings of `type: AwsVirtualIP`.
+    #[serde(default, rename = "awsVirtualIP", skip_serializing_if = "Option::is_none")]
+    pub aws_virtual_ip: Option<AwsVirtualIpMonitorSpec>,
+    /// Settings of `type: AwsElasticIP`.
+    #[serde(default, rename = "awsElasticIP", skip_serializing_if = "Option::is_none")]
+    pub aws_elastic_ip: Option<AwsElasticIpMonitorSpec>,
+    /// Settings of `type: AwsSecondaryIP`.
+    #[serde(default, rename = "awsSecondaryIP", skip_serializing_if = "Option::is_none")]
+    pub aws_secondary_ip: Option<AwsSecondaryIpMonitorSpec>,
+    /// Settings of `type: AwsDNS`.
+    #[serde(default, rename = "awsDNS", skip_serializing_if = "Option::is_none")]
+    pub aws_dns: Option<AwsDnsMonitorSpec>,
+    /// Settings of `type: AwsAZ`.
+    #[serde(default, rename = "awsAZ", skip_serializing_if = "Option::is_none")]
+    pub aws_az: Option<AwsAzMonitorSpec>,
     /// From the end of one check to the start of the next.
     #[serde(default = "interval")]
     #[schemars(extend("x-stead-minimum" = "100ms", "x-stead-maximum" = "24h"))]
@@ -128,6 +145,60 @@ pub enum MonitorType {
     ProbePort,
     /// The probe port of a resource is closed where the resource is not active.
     LoadBalance,
+    /// The address of a resource is here, and every route leads here.
+    AwsVirtualIP,
+    /// The address of a resource is associated with this server.
+    AwsElasticIP,
+    /// The address of a resource is assigned to this server.
+    AwsSecondaryIP,
+    /// The record of a resource is there, right, and found by the resolver.
+    AwsDNS,
+    /// AWS says nothing bad of this server's Availability Zone.
+    AwsAZ,
+}
+
+impl MonitorSpec {
+    /// One of this type, with the settings of the type missing and every other at its default.
+    #[must_use]
+    pub fn of(type_: MonitorType) -> Self {
+        Self {
+            type_,
+            tcp: None,
+            custom: None,
+            probe_port: None,
+            load_balance: None,
+            aws_virtual_ip: None,
+            aws_elastic_ip: None,
+            aws_secondary_ip: None,
+            aws_dns: None,
+            aws_az: None,
+            interval: interval(),
+            timeout: timeout(),
+            retries: 0,
+            start_delay: zero(),
+            timing: MonitorTiming::default(),
+            while_active: None,
+            servers: None,
+            on_timeout: TimeoutAction::default(),
+            warn_at_percent: warn_at_percent(),
+            suspended: false,
+            recovery: Recovery::default(),
+        }
+    }
+
+    /// The resource that it looks at, where its type is about one.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        let names = [
+            self.probe_port.as_ref().map(|member| &member.resource),
+            self.load_balance.as_ref().map(|member| &member.resource),
+            self.aws_virtual_ip.as_ref().map(|member| &member.resource),
+            self.aws_elastic_ip.as_ref().map(|member| &member.resource),
+            self.aws_secondary_ip.as_ref().map(|member| &member.resource),
+            self.aws_dns.as_ref().map(|member| &member.resource),
+        ];
+        names.into_iter().flatten().next().map(String::as_str)
+    }
 }
 
 /// When a monitor monitors.

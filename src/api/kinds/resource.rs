@@ -5,7 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Condition, Duration};
-use crate::api::types::{ExecSpec, FloatingIpSpec, ProbePortSpec};
+use crate::api::types::{
+    AwsDnsSpec, AwsElasticIpSpec, AwsSecondaryIpSpec, AwsVirtualIpSpec, ExecSpec, FloatingIpSpec,
+    ProbePortSpec,
+};
 
 /// A resource of a failover group: a program, an address, a probe port.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -56,6 +59,22 @@ pub struct ResourceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-stead-change" = "Restart"))]
     pub probe_port: Option<ProbePortSpec>,
+    /// Settings of `type: AwsVirtualIP`.
+    #[serde(default, rename = "awsVirtualIP", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-stead-change" = "Restart"))]
+    pub aws_virtual_ip: Option<AwsVirtualIpSpec>,
+    /// Settings of `type: AwsElasticIP`.
+    #[serde(default, rename = "awsElasticIP", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-stead-change" = "Restart"))]
+    pub aws_elastic_ip: Option<AwsElasticIpSpec>,
+    /// Settings of `type: AwsSecondaryIP`.
+    #[serde(default, rename = "awsSecondaryIP", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-stead-change" = "Restart"))]
+    pub aws_secondary_ip: Option<AwsSecondaryIpSpec>,
+    /// Settings of `type: AwsDNS`.
+    #[serde(default, rename = "awsDNS", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-stead-change" = "Restart"))]
+    pub aws_dns: Option<AwsDnsSpec>,
     /// What happens when it can't be activated.
     #[serde(default)]
     pub activation: Activation,
@@ -75,6 +94,35 @@ pub enum ResourceType {
     FloatingIP,
     /// A TCP port that a load balancer's health check asks.
     ProbePort,
+    /// An address that the route tables of an AWS VPC lead to the active server.
+    AwsVirtualIP,
+    /// A public address of AWS that follows the group.
+    AwsElasticIP,
+    /// A private address of an AWS subnet that moves between network interfaces.
+    AwsSecondaryIP,
+    /// A name in Route 53 that leads to the active server.
+    AwsDNS,
+}
+
+impl ResourceSpec {
+    /// One of this type, with the settings of the type missing and every other at its default.
+    #[must_use]
+    pub fn of(group: String, type_: ResourceType) -> Self {
+        Self {
+            group,
+            depends_on: None,
+            type_,
+            exec: None,
+            floating_ip: None,
+            probe_port: None,
+            aws_virtual_ip: None,
+            aws_elastic_ip: None,
+            aws_secondary_ip: None,
+            aws_dns: None,
+            activation: Activation::default(),
+            deactivation: Deactivation::default(),
+        }
+    }
 }
 
 /// Activation: time-out, retries, and what a failure leads to.

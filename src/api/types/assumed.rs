@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use super::{ExecSpec, FloatingIpSpec, ProbePortSpec};
+use super::{
+    AwsDnsSpec, AwsElasticIpSpec, AwsSecondaryIpSpec, AwsVirtualIpSpec, ExecSpec, FloatingIpSpec,
+    ProbePortSpec,
+};
 use crate::api::kinds::{ResourceSpec, ResourceType};
 
 /// Durations of one resource.
@@ -24,6 +27,12 @@ pub fn assumed(spec: &ResourceSpec) -> Assumed {
         ResourceType::Exec => spec.exec.as_ref().map(ExecSpec::assumed),
         ResourceType::FloatingIP => spec.floating_ip.as_ref().map(FloatingIpSpec::assumed),
         ResourceType::ProbePort => spec.probe_port.as_ref().map(ProbePortSpec::assumed),
+        ResourceType::AwsVirtualIP => spec.aws_virtual_ip.as_ref().map(AwsVirtualIpSpec::assumed),
+        ResourceType::AwsElasticIP => spec.aws_elastic_ip.as_ref().map(AwsElasticIpSpec::assumed),
+        ResourceType::AwsSecondaryIP => {
+            spec.aws_secondary_ip.as_ref().map(AwsSecondaryIpSpec::assumed)
+        }
+        ResourceType::AwsDNS => spec.aws_dns.as_ref().map(AwsDnsSpec::assumed),
     };
     found.unwrap_or_default()
 }

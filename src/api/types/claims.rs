@@ -24,6 +24,15 @@ pub enum Claim {
         /// The field that says so.
         field: &'static str,
     },
+    /// Something outside that goes by a name.
+    Name {
+        /// What it is.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// The field that says so.
+        field: &'static str,
+    },
 }
 
 impl Claim {
@@ -31,7 +40,7 @@ impl Claim {
     #[must_use]
     pub fn field(&self) -> &'static str {
         match self {
-            Self::Port { field, .. } | Self::Address { field, .. } => field,
+            Self::Port { field, .. } | Self::Address { field, .. } | Self::Name { field, .. } => field,
         }
     }
 
@@ -44,8 +53,10 @@ impl Claim {
                 Self::Port { port: two, address: and, .. },
             ) => one == two && (at.is_none() || and.is_none() || at == and),
             (Self::Address { address: one, .. }, Self::Address { address: two, .. }) => one == two,
-            (Self::Port { .. }, Self::Address { .. })
-            | (Self::Address { .. }, Self::Port { .. }) => false,
+            (Self::Name { what, name, .. }, Self::Name { what: other, name: named, .. }) => {
+                (what, name) == (other, named)
+            }
+            (Self::Port { .. } | Self::Address { .. } | Self::Name { .. }, _) => false,
         }
     }
 }
@@ -55,6 +66,7 @@ impl fmt::Display for Claim {
         match self {
             Self::Port { port, .. } => write!(f, "port {port}"),
             Self::Address { address, .. } => write!(f, "address {address}"),
+            Self::Name { what, name, .. } => write!(f, "{what} {name}"),
         }
     }
 }
@@ -70,6 +82,25 @@ pub fn claims(spec: &ResourceSpec) -> Vec<Claim> {
     if let Some(floating) = &spec.floating_ip {
         let field = "spec.floatingIP.address";
         claims.push(Claim::Address { address: floating.address, field });
+    }
+    if let Some(own) = &spec.aws_virtual_ip {
+        let field = "spec.awsVirtualIP.address";
+        claims.push(Claim::Address { address: own.address, field });
+    }
+    if let Some(own) = &spec.aws_secondary_ip {
+        let field = "spec.awsSecondaryIP.address";
+        claims.push(Claim::Address { address: own.address, field });
+    }
+    if let Some(own) = &spec.aws_elastic_ip {
+        let (what, field) = ("Elastic IP", "spec.awsElasticIP.allocationId");
+        claims.push(Claim::Name { what, name: own.allocation_id.clone(), field });
+    }
+    if let Some(own) = &spec.aws_dns {
+        // AAAA and A are records of their own.
+        let (what, field) = ("record", "spec.awsDNS.recordName");
+        let family = if own.is_ipv6() { "AAAA" } else { "A" };
+        let name = format!("{} {family} in zone {}", own.record_name, own.hosted_zone_id);
+        claims.push(Claim::Name { what, name, field });
     }
     claims
 }

@@ -2,6 +2,12 @@
 
 mod assumed;
 mod automatic;
+mod aws;
+mod aws_az;
+mod aws_dns;
+mod aws_elastic_ip;
+mod aws_secondary_ip;
+mod aws_virtual_ip;
 mod claims;
 mod custom;
 mod exec;
@@ -12,6 +18,12 @@ mod tcp;
 
 pub use assumed::*;
 pub use automatic::*;
+pub use aws::*;
+pub use aws_az::*;
+pub use aws_dns::*;
+pub use aws_elastic_ip::*;
+pub use aws_secondary_ip::*;
+pub use aws_virtual_ip::*;
 pub use claims::*;
 pub use custom::*;
 pub use exec::*;

@@ -25,6 +25,9 @@ pub(super) fn check(set: &Set, problems: &mut Vec<Problem>) {
     check_ports(spec, &mut found);
     arbitration::check(set, spec, &mut found);
     super::fencing::check(set, spec, &mut found);
+    if let Some(access) = &spec.aws {
+        super::aws::check_access(access, &mut found);
+    }
     problems.extend(found.into_iter().map(|problem| problem.of("Cluster", name)));
     for server in &set.server_objects {
         if let Some(mut problem) = set.check_server(server, "metadata.name".to_owned()) {

@@ -54,6 +54,9 @@ fn check_method(
     if let Some(agent) = &method.fence_agent {
         check_agent(&agent.agent, &format!("{field}.fenceAgent.agent"), problems);
     }
+    if let Some(aws) = &method.aws {
+        super::aws::check_fence(set, method, aws, field, problems);
+    }
     let mut said: BTreeMap<String, &str> = BTreeMap::new();
     for (index, entry) in method.per_server.iter().enumerate() {
         let at = format!("{field}.perServer[{index}]");
@@ -67,7 +70,7 @@ fn check_method(
     match method.type_ {
         FencingType::FenceAgent => {}
         FencingType::Watchdog => return check_watchdog(spec, method, field, problems),
-        FencingType::Script => return,
+        FencingType::Script | FencingType::AWS => return,
     }
     let listed: BTreeSet<&str> = method.per_server.iter().map(|e| e.name.as_str()).collect();
     let missing: Vec<&str> = spec

@@ -5,6 +5,7 @@
 //! read, so that one run shows everything.
 
 mod arbitration;
+mod aws;
 mod cluster;
 mod fencing;
 mod groups;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Set, check_repeated, resources, unknown};
+use super::{Set, aws, check_repeated, resources, unknown};
 use crate::api::kinds::{
     FinalAction, MonitorSpec, MonitorTiming, MonitorType, RecoveryTargetKind, ResourceType,
 };
@@ -14,6 +14,7 @@ pub(super) fn check(set: &Set, problems: &mut Vec<Problem>) {
         let mut found = Vec::new();
         check_places(set, spec, &mut found);
         check_subject(set, spec, &mut found);
+        aws::check_monitor(set, spec, &mut found);
         check_recovery(set, spec, &mut found);
         check_name(set, name, spec, &mut found);
         if let Some(custom) = &spec.custom {
@@ -54,27 +55,23 @@ fn check_places(set: &Set, spec: &MonitorSpec, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Monitors of probe ports are about a resource of that type.
+/// Some monitors are about a resource of one type.
 fn check_subject(set: &Set, spec: &MonitorSpec, problems: &mut Vec<Problem>) {
-    let subjects = [
-        ("spec.probePort.resource", spec.probe_port.as_ref().map(|member| &member.resource)),
-        ("spec.loadBalance.resource", spec.load_balance.as_ref().map(|member| &member.resource)),
-    ];
-    for (field, resource) in subjects {
-        let Some(resource) = resource else { continue };
+    if let (Some(resource), Some((field, wanted))) = (spec.subject(), subject_of(spec.type_)) {
         if !set.resources.names.contains(resource) {
             let known = &set.resources.names;
             let field = field.to_owned();
             problems.push(unknown("UnknownResource", "resource", resource, field, known));
         } else if let Some(other) = set.resources.specs.get(resource)
-            && other.type_ != ResourceType::ProbePort
+            && other.type_ != wanted
         {
             let message = format!(
-                "is a resource of type {}: this monitor is for one of type ProbePort",
-                resources::type_name(other.type_)
+                "is a resource of type {}: this monitor is for one of type {}",
+                resources::type_name(other.type_),
+                resources::type_name(wanted)
             );
             let problem = Problem::error("WrongResourceType", field, message);
-            problems.push(problem.found(&resource.as_str().into()));
+            problems.push(problem.found(&resource.into()));
         }
     }
     if spec.load_balance.is_some() && spec.timing == MonitorTiming::WhileActive {
@@ -157,11 +154,7 @@ fn check_name(set: &Set, name: &str, spec: &MonitorSpec, problems: &mut Vec<Prob
             problems.push(Problem::error("ReservedName", "metadata.name", message).found(found));
         }
         Some((_, automatic)) => {
-            let about = |spec: &MonitorSpec| {
-                let probe = spec.probe_port.as_ref().map(|member| member.resource.clone());
-                probe.or(spec.load_balance.as_ref().map(|member| member.resource.clone()))
-            };
-            if about(&automatic) != about(spec) {
+            if automatic.subject() != spec.subject() {
                 let message = format!(
                     "is the name of the automatic monitor of resource {resource}, and this one is \
                      about another: choose another name"
@@ -186,6 +179,30 @@ fn type_name(type_: MonitorType) -> &'static str {
         MonitorType::Custom => "Custom",
         MonitorType::ProbePort => "ProbePort",
         MonitorType::LoadBalance => "LoadBalance",
+        MonitorType::AwsVirtualIP => "AwsVirtualIP",
+        MonitorType::AwsElasticIP => "AwsElasticIP",
+        MonitorType::AwsSecondaryIP => "AwsSecondaryIP",
+        MonitorType::AwsDNS => "AwsDNS",
+        MonitorType::AwsAZ => "AwsAZ",
+    }
+}
+
+/// The field that names the resource which a monitor of this type is about, and that one's type.
+fn subject_of(type_: MonitorType) -> Option<(&'static str, ResourceType)> {
+    match type_ {
+        MonitorType::TCP | MonitorType::Custom | MonitorType::AwsAZ => None,
+        MonitorType::ProbePort => Some(("spec.probePort.resource", ResourceType::ProbePort)),
+        MonitorType::LoadBalance => Some(("spec.loadBalance.resource", ResourceType::ProbePort)),
+        MonitorType::AwsVirtualIP => {
+            Some(("spec.awsVirtualIP.resource", ResourceType::AwsVirtualIP))
+        }
+        MonitorType::AwsElasticIP => {
+            Some(("spec.awsElasticIP.resource", ResourceType::AwsElasticIP))
+        }
+        MonitorType::AwsSecondaryIP => {
+            Some(("spec.awsSecondaryIP.resource", ResourceType::AwsSecondaryIP))
+        }
+        MonitorType::AwsDNS => Some(("spec.awsDNS.resource", ResourceType::AwsDNS)),
     }
 }
 

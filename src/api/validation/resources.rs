@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Set, check_repeated, unknown};
+use super::{Set, aws, check_repeated, unknown};
 use crate::api::kinds::{ResourceSpec, ResourceType};
 use crate::api::problem::{Problem, suggestion};
 use crate::api::schema::is_dns_label;
@@ -20,6 +20,7 @@ pub(super) fn check(set: &Set, problems: &mut Vec<Problem>) {
         if let Some(floating) = &spec.floating_ip {
             check_floating(set, spec, floating, &mut found);
         }
+        aws::check_resource(set, spec, &mut found);
         problems.extend(found.into_iter().map(|problem| problem.of("Resource", name)));
     }
     check_circles(set, problems);
@@ -248,6 +249,7 @@ type ClaimPlace<'a> = (&'a str, u16);
 fn check_claims(set: &Set, problems: &mut Vec<Problem>) {
     let mut ports: BTreeMap<ClaimPlace<'_>, Vec<(&str, Option<IpAddr>)>> = BTreeMap::new();
     let mut addresses: BTreeMap<IpAddr, &str> = BTreeMap::new();
+    let mut names: BTreeMap<String, &str> = BTreeMap::new();
     for (name, spec) in &set.resources.specs {
         for claim in claims(spec) {
             let problem = match &claim {
@@ -258,11 +260,17 @@ fn check_claims(set: &Set, problems: &mut Vec<Problem>) {
                     addresses.entry(*address).or_insert(name);
                     other.map(|other| ("AddressConflict", already(other)))
                 }
+                Claim::Name { .. } => {
+                    let other = names.get(&claim.to_string()).copied();
+                    names.entry(claim.to_string()).or_insert(name);
+                    other.map(|other| ("NameConflict", already(other)))
+                }
             };
             if let Some((code, message)) = problem {
                 let found = match &claim {
                     Claim::Port { port, .. } => (*port).into(),
                     Claim::Address { address, .. } => address.to_string().into(),
+                    Claim::Name { name, .. } => name.as_str().into(),
                 };
                 let problem = Problem::error(code, claim.field(), message);
                 problems.push(problem.of("Resource", name).found(&found));
@@ -329,5 +337,9 @@ pub(super) fn type_name(type_: ResourceType) -> &'static str {
         ResourceType::Exec => "Exec",
         ResourceType::FloatingIP => "FloatingIP",
         ResourceType::ProbePort => "ProbePort",
+        ResourceType::AwsVirtualIP => "AwsVirtualIP",
+        ResourceType::AwsElasticIP => "AwsElasticIP",
+        ResourceType::AwsSecondaryIP => "AwsSecondaryIP",
+        ResourceType::AwsDNS => "AwsDNS",
     }
 }

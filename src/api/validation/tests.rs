@@ -68,6 +68,15 @@ fn the_quickstart_has_no_problems_at_all() {
     assert_eq!(said(&path), "no problems.\n");
 }
 
+#[test]
+fn the_manifests_for_aws_have_no_problems_but_that_their_arbiter_is_not_exclusive() {
+    for name in ["vip", "eip", "dns"] {
+        let path = format!("{}/manifests/aws/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let said = said(Path::new(&path));
+        assert!(!said.contains("Aws") && !said.contains("nothing applied"), "{said}");
+    }
+}
+
 fn object(kind: &str, name: &str, spec: Value) -> Value {
     json!({
         "apiVersion": "stead.dev/v1alpha1",

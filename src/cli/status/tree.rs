@@ -293,10 +293,7 @@ fn in_order<'a>(resources: &'a [Resource], group: &str) -> Vec<&'a Resource> {
 fn belongs(monitor: &Monitor, resource: &str) -> bool {
     let spec = &monitor.spec;
     let watched = spec
-        .probe_port
-        .as_ref()
-        .map(|probe| probe.resource.as_str())
-        .or(spec.load_balance.as_ref().map(|balance| balance.resource.as_str()))
+        .subject()
         .or(spec.recovery.target.name.as_deref())
         .or(spec.while_active.as_deref());
     watched == Some(resource)

@@ -52,15 +52,21 @@ pub async fn act(
         Err(error) => return (FenceAnswer::Unknown, error.to_string()),
     };
     let work = async {
-        match (method.type_, &method.script, &method.fence_agent) {
-            (FencingType::Script, Some(spec), _) => script::act(using, spec, action, &input).await,
-            (FencingType::FenceAgent, _, Some(spec)) => {
-                agent::act(using, spec, action, &input).await
-            }
+        match method.type_ {
+            FencingType::Script => match &method.script {
+                Some(spec) => script::act(using, spec, action, &input).await,
+                None => Err(RunError::NoSettings),
+            },
+            FencingType::FenceAgent => match &method.fence_agent {
+                Some(spec) => agent::act(using, spec, action, &input).await,
+                None => Err(RunError::NoSettings),
+            },
+            FencingType::AWS => match &method.aws {
+                Some(spec) => Ok(aws::act(using, spec, action).await),
+                None => Err(RunError::NoSettings),
+            },
             // The engine itself knows whether a watchdog has bitten.
-            (FencingType::Script | FencingType::FenceAgent | FencingType::Watchdog, _, _) => {
-                Err(RunError::NoSettings)
-            }
+            FencingType::Watchdog => Err(RunError::NoSettings),
         }
     };
     let (answer, message) = match tokio::time::timeout(limit, work).await {
@@ -86,6 +92,17 @@ where
             return (answer, message);
         }
         tokio::time::sleep(CONFIRM_INTERVAL).await;
+    }
+}
+
+/// What stands in for fencing by AWS in a build without it.
+mod aws {
+    use super::{FenceAction, FenceAnswer, Use};
+    use crate::api::kinds::AwsFence;
+
+    #[allow(clippy::unused_async, reason = "the signature of what it stands for")]
+    pub async fn act(_: Use<'_>, _: &AwsFence, _: FenceAction) -> (FenceAnswer, String) {
+        (FenceAnswer::NotFenced, crate::drivers::not_built("fencing by type AWS"))
     }
 }
 

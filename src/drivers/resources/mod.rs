@@ -43,5 +43,26 @@ pub async fn run(host: &Host, action: ResourceAction, context: &ResourceContext)
             Some(spec) => probe_port::run(host, action, context, spec).await,
             None => missing(),
         },
+        ResourceType::AwsVirtualIP
+        | ResourceType::AwsElasticIP
+        | ResourceType::AwsSecondaryIP
+        | ResourceType::AwsDNS => aws::run(host, action, context).await,
+    }
+}
+
+/// What stands in for the drivers of AWS in a build without them.
+mod aws {
+    use super::{Host, Outcome, ResourceAction, ResourceContext};
+
+    #[allow(clippy::unused_async, reason = "the signature of what it stands for")]
+    pub async fn run(_: &Host, action: ResourceAction, context: &ResourceContext) -> Outcome {
+        match action {
+            ResourceAction::Start => Outcome::Failed {
+                reason: "AwsNotBuilt".into(),
+                message: crate::drivers::not_built(&format!("{:?}", context.spec.type_)),
+            },
+            // It never starts one.
+            ResourceAction::Stop | ResourceAction::Probe => Outcome::Absent,
+        }
     }
 }

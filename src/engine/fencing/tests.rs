@@ -16,6 +16,7 @@ fn method(name: &str, retries: u32) -> FencingMethod {
         type_: FencingType::Script,
         script: Some(ScriptFence { command, confirm, compatibility_names: false }),
         fence_agent: None,
+        aws: None,
         timeout: Duration::from_secs(10).into(),
         retries,
         parameters: Default::default(),

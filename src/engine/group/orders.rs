@@ -149,5 +149,11 @@ fn needs_restart(running: &ResourceSpec, wanted: &ResourceSpec) -> bool {
     if let (Some(live), Some(running)) = (&mut live.floating_ip, &running.floating_ip) {
         live.duplicate_check = running.duplicate_check;
     }
+    if let (Some(live), Some(running)) = (&mut live.aws_virtual_ip, &running.aws_virtual_ip) {
+        live.clients = running.clients;
+    }
+    if let (Some(live), Some(running)) = (&mut live.aws_dns, &running.aws_dns) {
+        live.delete_on_stop = running.delete_on_stop;
+    }
     live != *running
 }

@@ -340,7 +340,7 @@ fn monitor_model(
         MonitorTiming::WhileActive => spec
             .while_active
             .as_deref()
-            .or_else(|| spec.probe_port.as_ref().map(|probe| probe.resource.as_str()))
+            .or_else(|| spec.subject())
             .map(ResourceName::from),
     };
     let (target_group, target_resource) =

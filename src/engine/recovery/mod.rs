@@ -395,14 +395,9 @@ impl Monitors {
         let Some(watch) = self.watches.get_mut(name) else { return };
         let spec = watch.model.spec.clone();
         let asynchronous = watch.asynchronous();
-        let about = spec
-            .probe_port
-            .as_ref()
-            .map(|probe| &probe.resource)
-            .or(spec.load_balance.as_ref().map(|balance| &balance.resource));
-        let resource = about.and_then(|name| {
+        let resource = spec.subject().and_then(|name| {
             let model = self.model.as_ref()?;
-            Some(model.resource(&name.as_str().into())?.1.spec.clone())
+            Some(model.resource(&name.into())?.1.spec.clone())
         });
         let timeout: Option<Duration> = (!asynchronous).then(|| spec.timeout.into());
         let id = self.ids.next_id();

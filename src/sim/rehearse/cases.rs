@@ -304,10 +304,10 @@ impl Lister<'_> {
     /// How long it takes at most until a monitor of a resource is in error.
     fn notice(&self, resource: &ResourceName) -> Duration {
         let watches = |monitor: &&MonitorModel| {
-            let probe = monitor.spec.probe_port.as_ref().map(|probe| probe.resource.as_str());
             monitor.target_resource.as_ref() == Some(resource)
                 || monitor.while_active.as_ref() == Some(resource)
-                || probe == Some(resource.as_str())
+                || monitor.while_inactive.is_none()
+                    && monitor.spec.subject() == Some(resource.as_str())
         };
         let monitors = self.model.monitors.values().filter(watches);
         monitors.map(monitor_notice).max().unwrap_or_default()
