@@ -34,10 +34,10 @@ test:
 # Everything that CI checks besides the tests; never writes.
 lint:
 	cargo fmt --check
-	cargo clippy --all-targets --features lease,etcd --quiet -- -D warnings
+	cargo clippy --all-targets --features lease,etcd,aws --quiet -- -D warnings
 	cargo check --quiet
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet \
-		--features lease,etcd
+		--features lease,etcd,aws
 	bash scripts/deny.sh
 
 verify: lint test

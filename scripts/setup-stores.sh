@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Puts the stores that tests/lease asks into target/stores/: moto (the API of S3) in a Python
-# environment, Azurite (Azure Blob Storage) from npm, etcd unpacked from its Debian package. Nothing
-# is installed, nothing is started, and what is there already is not fetched again.
+# Puts the stores that tests/lease and tests/aws ask into target/stores/: moto (the APIs of S3, EC2
+# and Route 53) in a Python environment, Azurite (Azure Blob Storage) from npm, etcd unpacked from
+# its Debian package. Nothing is installed, nothing is started, and what is there already is not
+# fetched again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root="${CARGO_TARGET_DIR:-target}/stores"
@@ -12,12 +13,12 @@ root="$(cd "$root" && pwd)"
 failed=0
 
 fetch_moto() {
-    [ -e "$root/moto/$moto" ] && return 0
+    [ -e "$root/moto/$moto-ec2" ] && return 0
     rm -rf "$root/moto" &&
         python3 -m venv "$root/moto" &&
         "$root/moto/bin/pip" install --quiet --disable-pip-version-check \
-            "moto[s3]==$moto" "flask==3.*" "flask-cors==6.*" &&
-        touch "$root/moto/$moto"
+            "moto[ec2,route53,s3,sts]==$moto" "flask==3.*" "flask-cors==6.*" &&
+        touch "$root/moto/$moto-ec2"
 }
 
 fetch_azurite() {

@@ -15,6 +15,6 @@ if [ $# -gt 0 ]; then
     exec cargo test "$@"
 fi
 # One command for the simulator, which is a build of its own, and one for all the rest.
-cargo test --features lease,etcd \
-    --lib --bins --examples --test tidy --test api --test e2e --test lease
+cargo test --features lease,etcd,aws \
+    --lib --bins --examples --test tidy --test api --test e2e --test lease --test aws
 cargo test --profile simulate --features simulate --test sim

@@ -6,6 +6,8 @@ pub mod api;
 #[cfg(not(feature = "simulate"))]
 pub mod cli;
 #[cfg(not(feature = "simulate"))]
+pub mod cloud;
+#[cfg(not(feature = "simulate"))]
 pub mod drivers;
 pub mod engine;
 #[cfg(not(feature = "simulate"))]

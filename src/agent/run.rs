@@ -455,6 +455,7 @@ fn host(
         lease,
         // A clock that can't be read ends every lease.
         clock: || clock::boot_time().unwrap_or(Instant(u64::MAX)),
+        cloud: Default::default(),
         supervisors: Default::default(),
     };
     (host, sender)

@@ -404,7 +404,7 @@ impl Shell {
         running.known = Some(durable.revision);
         running.cluster = stored_cluster(&durable.objects);
         if let Some(spec) = &running.cluster {
-            self.work.prepare_arbiters(spec);
+            self.work.prepare(spec);
         }
         let mut found = running.cluster.as_ref().map(endpoints).unwrap_or_default();
         if found.remove(&self.me).is_none() {

@@ -101,9 +101,10 @@ impl Work {
         self.spawn(id, work, answer, || (CheckResult::Unknown, PANICKED.to_owned()));
     }
 
-    /// Makes the arbiters that the Cluster names.
-    pub fn prepare_arbiters(&mut self, spec: &ClusterSpec) {
+    /// Takes in what the Cluster says: its arbiters, and how clouds are reached.
+    pub fn prepare(&mut self, spec: &ClusterSpec) {
         self.arbiters.prepare(spec);
+        self.host.cloud.prepare(spec);
     }
 
     /// Asks the arbiter.

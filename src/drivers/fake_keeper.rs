@@ -54,6 +54,7 @@ impl FakeHost {
             failures: mpsc::unbounded_channel().0,
             lease: receiver,
             clock: || clock::boot_time().expect("boot time"),
+            cloud: Default::default(),
             supervisors: Arc::default(),
         };
         Self { host, lease, addresses, _folder: folder }

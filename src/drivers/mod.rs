@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::agent::keeper_client::KeeperClient;
 use crate::api::names::{PathName, ResourceName, ServerName};
+use crate::cloud::Cloud;
 use crate::engine::time::Instant;
 
 pub mod arbiters;
@@ -43,6 +44,8 @@ pub struct Host {
     pub lease: watch::Receiver<Option<Instant>>,
     /// Boot time.
     pub clock: fn() -> Instant,
+    /// How clouds are reached.
+    pub cloud: Cloud,
     /// Tasks of active commands; empty at the start of the agent.
     pub supervisors: resources::exec::Supervisors,
 }
@@ -56,6 +59,7 @@ impl Host {
 }
 
 /// What a build without the SDK of AWS says of everything that needs it.
+#[cfg(not(feature = "aws"))]
 fn not_built(what: &str) -> String {
     let parameters = [("message".to_owned(), what.to_owned())];
     crate::api::catalogue::render("AwsNotBuilt", &parameters, Default::default())

@@ -8,72 +8,21 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+pub use crate::network::until;
+use crate::network::{LOOKS_MAX, Network, Process, connect, pause};
 use crate::servers;
 
 const STEAD: &str = env!("CARGO_BIN_EXE_stead");
 const MANIFEST: &str = include_str!("../../manifests/lease-two-servers/cluster.yaml");
-/// Between two looks at what tells nobody when it changes.
-const LOOK: Duration = Duration::from_millis(50);
-/// Looks before a test gives up: two minutes, far beyond anything expected.
-const LOOKS_MAX: usize = 2400;
-
-/// A process that ends with its handle.
-struct Process(Child);
-
-impl Process {
-    fn pid(&self) -> Pid {
-        Pid::from_raw(self.0.id().cast_signed())
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A network of its own, for as long as its process lives.
-struct Network(Process);
-
-impl Network {
-    fn new() -> Self {
-        let mut child = Command::new("unshare")
-            .args(["--net", "sh", "-c", "echo; exec cat"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let output = child.stdout.as_mut().unwrap();
-        std::io::Read::read_exact(output, &mut [0]).unwrap();
-        Self(Process(child))
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &self.0.pid().to_string(), "--net", program]);
-        command
-    }
-
-    /// Runs lines of `ip`.
-    fn ip(&self, lines: &[&str]) {
-        for line in lines {
-            let output = self.command("ip").args(line.split(' ')).output().unwrap();
-            assert!(output.status.success(), "ip {line}: {output:?}");
-        }
-    }
-}
-
 struct Server {
     network: Network,
     root: PathBuf,
@@ -147,11 +96,6 @@ fn started(journal: &Path) -> Vec<i32> {
 fn lives(process: i32) -> bool {
     let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) else { return false };
     !status.lines().any(|line| line.starts_with("State:") && line.contains('Z'))
-}
-
-fn pause() {
-    #[allow(clippy::disallowed_methods, reason = "another process is waited for")]
-    std::thread::sleep(LOOK);
 }
 
 impl Cluster {
@@ -310,17 +254,6 @@ impl Drop for Cluster {
     }
 }
 
-/// Waits until something holds.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..LOOKS_MAX {
-        if holds() {
-            return;
-        }
-        pause();
-    }
-    panic!("{what}: never");
-}
-
 /// The published manifest with a store, a service and times for a test.
 fn manifest_for(journal: &Path, credentials: &Path) -> String {
     let replaced = [
@@ -352,30 +285,4 @@ fn manifest_for(journal: &Path, credentials: &Path) -> String {
         manifest = manifest.replace(from, &to);
     }
     manifest
-}
-
-fn connect(networks: &[Network; 2], store: &Network) {
-    let [vm1, vm2] = networks;
-    let pid = |network: &Network| network.0.pid().to_string();
-    store.ip(&["link set lo up", "link add br0 type bridge", "address add 10.79.0.9/24 dev br0"]);
-    vm1.ip(&[
-        "link set lo up",
-        &format!("link add lan1 type veth peer name lan1 netns {}", pid(vm2)),
-        "address add 10.77.0.1/24 dev lan1",
-        "link set lan1 up",
-    ]);
-    vm2.ip(&["link set lo up", "address add 10.77.0.2/24 dev lan1", "link set lan1 up"]);
-    for (index, network) in networks.iter().enumerate() {
-        let number = index + 1;
-        network.ip(&[
-            &format!("link add store type veth peer name port{number} netns {}", pid(store)),
-            &format!("address add 10.79.0.{number}/24 dev store"),
-            "link set store up",
-        ]);
-        store.ip(&[
-            &format!("link set port{number} master br0"),
-            &format!("link set port{number} up"),
-        ]);
-    }
-    store.ip(&["link set br0 up"]);
 }

@@ -10,6 +10,8 @@
 mod cluster;
 mod gcs;
 mod kubernetes;
+#[path = "../shared/network.rs"]
+mod network;
 mod proxy;
 mod scenarios;
 mod servers;

@@ -670,10 +670,7 @@ pub const ENTRIES: &[Entry] = &[
         "WrongResourceType",
         Error,
         ["{field} is a resource of another type", "{field} のリソースの type が異なります"],
-        [
-            "The monitor is for resources of one type.",
-            "この監視は特定の type のリソース用です。",
-        ],
+        ["The monitor is for resources of one type.", "この監視は特定の type のリソース用です。"],
         [
             "Name a resource of the type that the text names.",
             "文中の type のリソースを指定してください。",

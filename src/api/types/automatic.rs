@@ -119,10 +119,7 @@ fn aws_elastic_ip(resource: &str) -> MonitorSpec {
 fn aws_secondary_ip(resource: &str) -> MonitorSpec {
     let (resource, on_no_answer) = (resource.to_owned(), TimeoutAction::Warn);
     let settings = AwsSecondaryIpMonitorSpec { resource: resource.clone(), on_no_answer };
-    MonitorSpec {
-        aws_secondary_ip: Some(settings),
-        ..aws(MonitorType::AwsSecondaryIP, &resource)
-    }
+    MonitorSpec { aws_secondary_ip: Some(settings), ..aws(MonitorType::AwsSecondaryIP, &resource) }
 }
 
 fn aws_dns(resource: &str) -> MonitorSpec {

@@ -40,7 +40,9 @@ impl Claim {
     #[must_use]
     pub fn field(&self) -> &'static str {
         match self {
-            Self::Port { field, .. } | Self::Address { field, .. } | Self::Name { field, .. } => field,
+            Self::Port { field, .. } | Self::Address { field, .. } | Self::Name { field, .. } => {
+                field
+            }
         }
     }
 

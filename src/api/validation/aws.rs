@@ -258,7 +258,8 @@ pub(super) fn check_access(access: &AwsAccess, problems: &mut Vec<Problem>) {
                            user or password";
             let problem = Problem::error("InvalidValue", field, message);
             // A password must not be shown.
-            let problem = if url.contains('@') { problem } else { problem.found(&url.as_str().into()) };
+            let problem =
+                if url.contains('@') { problem } else { problem.found(&url.as_str().into()) };
             problems.push(problem);
         }
     }

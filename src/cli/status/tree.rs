@@ -292,10 +292,8 @@ fn in_order<'a>(resources: &'a [Resource], group: &str) -> Vec<&'a Resource> {
 /// Whether a monitor watches, follows or recovers a resource.
 fn belongs(monitor: &Monitor, resource: &str) -> bool {
     let spec = &monitor.spec;
-    let watched = spec
-        .subject()
-        .or(spec.recovery.target.name.as_deref())
-        .or(spec.while_active.as_deref());
+    let watched =
+        spec.subject().or(spec.recovery.target.name.as_deref()).or(spec.while_active.as_deref());
     watched == Some(resource)
 }
 

@@ -5,6 +5,8 @@
 //! standard input only, and is struck out of whatever is told to people.
 
 mod agent;
+#[cfg(feature = "aws")]
+mod aws;
 mod run;
 mod script;
 
@@ -96,6 +98,7 @@ where
 }
 
 /// What stands in for fencing by AWS in a build without it.
+#[cfg(not(feature = "aws"))]
 mod aws {
     use super::{FenceAction, FenceAnswer, Use};
     use crate::api::kinds::AwsFence;

@@ -28,6 +28,7 @@ impl Lab {
             failures: mpsc::unbounded_channel().0,
             lease: watch::channel(None).1,
             clock: || clock::boot_time().unwrap(),
+            cloud: Default::default(),
             supervisors: crate::drivers::resources::exec::Supervisors::default(),
         };
         fs::create_dir_all(keeper.root().join("run/stead")).unwrap();

@@ -5,6 +5,8 @@ use crate::api::names::MonitorName;
 use crate::drivers::Host;
 use crate::engine::input::CheckResult;
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod custom;
 pub mod load_balance;
 pub mod probe_port;
@@ -45,6 +47,7 @@ pub async fn check(
 }
 
 /// What stands in for the monitors of AWS in a build without them.
+#[cfg(not(feature = "aws"))]
 mod aws {
     use super::{CheckResult, Host, MonitorName, MonitorSpec, ResourceSpec};
 

@@ -7,7 +7,7 @@
 //! would leave them sending to the server before.
 
 mod frames;
-mod links;
+pub(in crate::drivers) mod links;
 mod neighbours;
 
 use std::net::IpAddr;
@@ -38,7 +38,7 @@ const ADD_TIME: Duration = Duration::from_millis(50);
 
 /// Why an address is not here.
 #[derive(Debug, thiserror::Error)]
-enum FloatingIpError {
+pub(super) enum FloatingIpError {
     #[error("{address} is in use by the machine with MAC address {mac} ({interface})")]
     InUse { address: IpAddr, mac: frames::Mac, interface: String },
     #[error(transparent)]
@@ -76,7 +76,7 @@ pub async fn run(
 ) -> Outcome {
     let result = match action {
         ResourceAction::Start => start(host, spec).await,
-        ResourceAction::Stop => stop(host, spec).await,
+        ResourceAction::Stop => take_off(host, spec.address).await.map(|()| Outcome::Absent),
         ResourceAction::Probe => match links::links() {
             Ok(links) => Ok(present(&links, spec.address)),
             Err(error) => {
@@ -101,6 +101,18 @@ async fn start(host: &Host, spec: &FloatingIpSpec) -> Result<Outcome, FloatingIp
         refuse_duplicate(&link, address).await?;
     }
 
+    put(host, &link, address, prefix).await?;
+    announce(host, &link, address).await;
+    Ok(Outcome::Active { message: format!("{address}/{prefix} on {}", link.name) })
+}
+
+/// Puts an address on an interface for as long as the lease lasts.
+pub(super) async fn put(
+    host: &Host,
+    link: &Link,
+    address: IpAddr,
+    prefix: u8,
+) -> Result<(), FloatingIpError> {
     let registration = Address { interface: link.name.clone(), address, prefix };
     host.keeper
         .register_address(registration)
@@ -109,15 +121,14 @@ async fn start(host: &Host, spec: &FloatingIpSpec) -> Result<Outcome, FloatingIp
     if !lease_lasts(host, ADD_TIME) {
         return Err(FloatingIpError::NoLease { address });
     }
-    links::add(&link, address, prefix).await?;
+    links::add(link, address, prefix).await?;
     // The lease may have passed just before the address came, when the keeper found nothing to
     // remove.
     if !host.has_lease() {
         links::remove(address).await?;
         return Err(FloatingIpError::NoLease { address });
     }
-    announce(host, &link, address).await;
-    Ok(Outcome::Active { message: format!("{address}/{prefix} on {}", link.name) })
+    Ok(())
 }
 
 async fn refuse_duplicate(link: &Link, address: IpAddr) -> Result<(), FloatingIpError> {
@@ -156,8 +167,8 @@ async fn announce(host: &Host, link: &Link, address: IpAddr) {
     });
 }
 
-async fn stop(host: &Host, spec: &FloatingIpSpec) -> Result<Outcome, FloatingIpError> {
-    let address = spec.address;
+/// Takes an address off every interface, and tells the keeper.
+pub(super) async fn take_off(host: &Host, address: IpAddr) -> Result<(), FloatingIpError> {
     let before = links::links()?;
     links::remove(address).await?;
     for link in before {
@@ -170,7 +181,7 @@ async fn stop(host: &Host, spec: &FloatingIpSpec) -> Result<Outcome, FloatingIpE
                 .map_err(|source| FloatingIpError::Keeper { address, source })?;
         }
     }
-    Ok(Outcome::Absent)
+    Ok(())
 }
 
 /// Whether work of this length that begins now ends within the lease.
@@ -178,7 +189,7 @@ fn lease_lasts(host: &Host, length: Duration) -> bool {
     host.lease.borrow().is_some_and(|until| (host.clock)() + length < until)
 }
 
-fn present(links: &[Link], address: IpAddr) -> Outcome {
+pub(super) fn present(links: &[Link], address: IpAddr) -> Outcome {
     let on = links.iter().find_map(|link| {
         let (_, prefix) = link.addresses.iter().find(|(own, _)| *own == address)?;
         Some(format!("{address}/{prefix} on {}", link.name))

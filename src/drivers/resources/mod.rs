@@ -5,6 +5,8 @@ use crate::drivers::Host;
 use crate::engine::effect::{ResourceAction, ResourceContext};
 use crate::engine::input::Outcome;
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod exec;
 pub mod floating_ip;
 pub mod probe_port;
@@ -51,6 +53,7 @@ pub async fn run(host: &Host, action: ResourceAction, context: &ResourceContext)
 }
 
 /// What stands in for the drivers of AWS in a build without them.
+#[cfg(not(feature = "aws"))]
 mod aws {
     use super::{Host, Outcome, ResourceAction, ResourceContext};
 

@@ -337,11 +337,9 @@ fn monitor_model(
         spec.load_balance.as_ref().map(|balance| balance.resource.as_str().into());
     let while_active = match spec.timing {
         MonitorTiming::Always => None,
-        MonitorTiming::WhileActive => spec
-            .while_active
-            .as_deref()
-            .or_else(|| spec.subject())
-            .map(ResourceName::from),
+        MonitorTiming::WhileActive => {
+            spec.while_active.as_deref().or_else(|| spec.subject()).map(ResourceName::from)
+        }
     };
     let (target_group, target_resource) =
         match (spec.recovery.target.kind, &spec.recovery.target.name) {

@@ -20,6 +20,7 @@ fn host(keeper: &TestKeeper) -> Host {
         failures: mpsc::unbounded_channel().0,
         lease: watch::channel(None).1,
         clock: || clock::boot_time().unwrap(),
+        cloud: Default::default(),
         supervisors: crate::drivers::resources::exec::Supervisors::default(),
     }
 }

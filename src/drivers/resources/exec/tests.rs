@@ -40,6 +40,7 @@ fn host(keeper: &TestKeeper) -> (Host, UnboundedReceiver<(ResourceName, String)>
         failures: sender,
         lease: watch::channel(Some(now() + MINUTE)).1,
         clock: now,
+        cloud: Default::default(),
         supervisors: Supervisors::default(),
     };
     (host, failures)

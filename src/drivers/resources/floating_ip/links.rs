@@ -230,7 +230,9 @@ fn full(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
-fn same_subnet(one: IpAddr, other: IpAddr, prefix: u8) -> bool {
+/// Whether two addresses have so many first bits in common.
+#[must_use]
+pub fn same_subnet(one: IpAddr, other: IpAddr, prefix: u8) -> bool {
     match (one, other) {
         (IpAddr::V4(one), IpAddr::V4(other)) => {
             let shift = 32_u32.saturating_sub(prefix.into());

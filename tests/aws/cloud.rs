@@ -1,0 +1,137 @@
+//! moto, and boto3 as the independent witness of what is in it.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::network::{Network, Process, until};
+
+/// What is made in an empty account, and what it is called.
+const SURROUNDINGS: &str = r#"
+import json, sys
+vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+zones = ["us-east-1a", "us-east-1b"]
+image = ec2.describe_images()["Images"][0]["ImageId"]
+enis, instances = [], []
+for index, zone in enumerate(zones):
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{110 + 10 * index}.0/24",
+                               AvailabilityZone=zone)["Subnet"]["SubnetId"]
+    eni = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    ec2.modify_network_interface_attribute(NetworkInterfaceId=eni, SourceDestCheck={"Value": False})
+    enis.append(eni)
+    made = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, SubnetId=subnet)
+    instances.append(made["Instances"][0]["InstanceId"])
+other = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+tables = []
+for index in range(4):
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    if index < 3:
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.1.0.20/32",
+                         NetworkInterfaceId=other)
+    tables.append(table)
+allocation = ec2.allocate_address(Domain="vpc")["AllocationId"]
+zone = r53.create_hosted_zone(Name="hz1.local.", CallerReference="1")["HostedZone"]["Id"]
+print(json.dumps(dict(vpc=vpc, enis=enis, instances=instances, other=other, tables=tables,
+                      allocation=allocation, zone=zone.split("/")[-1])))
+"#;
+
+/// A moto.
+pub struct Moto {
+    address: SocketAddr,
+    network: Option<Network>,
+    _server: Process,
+}
+
+fn folder() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
+    let folder = target.join("stores/moto/bin");
+    assert!(folder.exists(), "run scripts/setup-stores.sh first: {folder:?} is missing");
+    folder
+}
+
+impl Moto {
+    /// On a free port of the loopback.
+    pub fn on_loopback() -> Self {
+        let port =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        Self::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), None)
+    }
+
+    /// In a network of its own.
+    pub fn inside(network: Network) -> Self {
+        Self::start("10.79.0.9:5000".parse().unwrap(), Some(network))
+    }
+
+    fn start(address: SocketAddr, network: Option<Network>) -> Self {
+        let program = folder().join("moto_server");
+        let mut command = command(network.as_ref(), program.to_str().unwrap());
+        command.args(["-H", &address.ip().to_string(), "-p", &address.port().to_string()]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let server = Process(command.spawn().unwrap());
+        let moto = Self { address, network, _server: server };
+        until("moto comes up", || moto.try_python("print(1)").status.success());
+        moto
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its network.
+    pub fn network(&self) -> &Network {
+        self.network.as_ref().unwrap()
+    }
+
+    /// Makes the surroundings; gives their ids.
+    pub fn surroundings(&self) -> Value {
+        serde_json::from_str(&self.python(SURROUNDINGS)).unwrap()
+    }
+
+    /// Runs lines with clients `ec2` and `r53`; gives what they print.
+    pub fn python(&self, lines: &str) -> String {
+        let output = self.try_python(lines);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    fn try_python(&self, lines: &str) -> Output {
+        let head = format!(
+            "import boto3\nof = dict(endpoint_url='http://{}', region_name='us-east-1', \
+             aws_access_key_id='witness', aws_secret_access_key='witness')\n\
+             ec2, r53 = boto3.client('ec2', **of), boto3.client('route53', **of)\n\
+             ec2.describe_regions()\n{lines}",
+            self.address
+        );
+        let program = folder().join("python");
+        command(self.network.as_ref(), program.to_str().unwrap())
+            .args(["-c", &head])
+            .output()
+            .unwrap()
+    }
+
+    /// Where each table of a VPC leads an address, table by table.
+    pub fn routes(&self, vpc: &str, address: &str) -> Value {
+        let lines = format!(
+            "import json\nfound = {{}}\n\
+             for t in ec2.describe_route_tables(Filters=[dict(Name='vpc-id', Values=['{vpc}'])])\
+             ['RouteTables']:\n    \
+             for r in t['Routes']:\n        \
+             if r.get('DestinationCidrBlock') == '{address}/32':\n            \
+             found[t['RouteTableId']] = r.get('NetworkInterfaceId')\n\
+             print(json.dumps(found))"
+        );
+        serde_json::from_str(&self.python(&lines)).unwrap()
+    }
+}
+
+fn command(network: Option<&Network>, program: &str) -> Command {
+    match network {
+        Some(network) => network.command(program),
+        None => Command::new(program),
+    }
+}

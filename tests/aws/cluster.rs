@@ -1,0 +1,198 @@
+//! Two real servers, each in a network of its own, and moto in a third.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use serde_json::Value;
+
+use crate::cloud::Moto;
+use crate::network::{LOOKS_MAX, Network, Process, connect, pause};
+
+const STEAD: &str = env!("CARGO_BIN_EXE_stead");
+const MANIFEST: &str = include_str!("../../manifests/aws/vip.yaml");
+
+/// One server.
+pub struct Server {
+    pub network: Network,
+    root: PathBuf,
+    agent: Option<Process>,
+    keeper: Option<Process>,
+}
+
+/// The cluster and its cloud.
+pub struct Cluster {
+    pub servers: [Server; 2],
+    pub moto: Moto,
+    pub ids: Value,
+    kubeconfig: PathBuf,
+    /// Removed with the cluster.
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start(&mut self) {
+        let run = |subcommand: &str| {
+            let log = self.root.join(format!("{subcommand}.log"));
+            let log = File::options().create(true).append(true).open(log).unwrap();
+            let mut command = self.network.command(STEAD);
+            command.arg(subcommand).arg("--root").arg(&self.root);
+            command.env("AWS_ACCESS_KEY_ID", "agent").env("AWS_SECRET_ACCESS_KEY", "hunter2");
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+            Some(Process(command.spawn().unwrap()))
+        };
+        self.agent = run("agent");
+        self.keeper = run("keeper");
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.root.join("agent.log")).unwrap_or_default()
+    }
+
+    /// Whether an address is on its loopback.
+    pub fn has(&self, address: &str) -> bool {
+        let output = self.network.command("ip").args(["-o", "address", "show"]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).contains(&format!(" {address}/32 "))
+    }
+}
+
+impl Cluster {
+    /// Surroundings, servers and agents.
+    pub fn start(more: impl Fn(&Value) -> String) -> Self {
+        let networks = [Network::new(), Network::new()];
+        let cloud = Network::new();
+        connect(&networks, &cloud);
+        let moto = Moto::inside(cloud);
+        let ids = moto.surroundings();
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = folder.path().join("cluster.yaml");
+        fs::write(&manifest, format!("{}{}", manifest_for(&ids), more(&ids))).unwrap();
+        let out = folder.path().join("servers");
+        let made = Command::new(STEAD)
+            .args(["init", "--power", "None", "--filename"])
+            .arg(&manifest)
+            .arg("--out")
+            .arg(&out)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let mut number = 0;
+        let servers = networks.map(|network| {
+            number += 1;
+            let root = out.join(format!("node{number}"));
+            let mut server = Server { network, root, agent: None, keeper: None };
+            server.start();
+            server
+        });
+        let kubeconfig = out.join("admin.kubeconfig");
+        Self { servers, moto, ids, kubeconfig, _folder: folder }
+    }
+
+    /// One of the lists of ids.
+    pub fn id(&self, list: &str, index: usize) -> String {
+        self.ids[list][index].as_str().unwrap().to_owned()
+    }
+
+    /// The API can't be reached, or can again.
+    pub fn reach_cloud(&self, reachable: bool) {
+        let state = if reachable { "up" } else { "down" };
+        self.moto.network().ip(&[&format!("link set br0 {state}")]);
+    }
+
+    /// Everything of a server is gone at once. Its keeper goes first: it must not say farewell.
+    pub fn kill(&mut self, server: usize) {
+        let server = &mut self.servers[server];
+        for process in [server.keeper.take(), server.agent.take()].into_iter().flatten() {
+            let _ = kill(process.pid(), Signal::SIGKILL);
+        }
+    }
+
+    /// Runs a subcommand on a server.
+    pub fn stead(&self, server: usize, arguments: &[&str]) -> Output {
+        let mut command = self.servers[server].network.command(STEAD);
+        command.args(arguments).env("KUBECONFIG", &self.kubeconfig).output().unwrap()
+    }
+
+    /// Waits until an object, as a server sees it, is as it should be.
+    pub fn until(
+        &self,
+        server: usize,
+        (kind, name): (&str, &str),
+        is_right: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let mut last = Value::Null;
+        for _ in 0..LOOKS_MAX {
+            let output = self.stead(server, &["get", kind, name, "--output", "json"]);
+            if output.status.success() {
+                last = serde_json::from_slice(&output.stdout).unwrap_or_default();
+                if is_right(&last["status"]) {
+                    return last;
+                }
+            }
+            pause();
+        }
+        panic!("{kind}/{name} never became right: {last:#}\n{}", self.logs());
+    }
+
+    fn logs(&self) -> String {
+        let mut text = String::new();
+        for server in &self.servers {
+            let log = server.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(60)..];
+            text.push_str(&format!("--- {}\n{}\n", server.root.display(), tail.join("\n")));
+        }
+        text
+    }
+
+    /// Everything that the agents wrote.
+    pub fn written(&self) -> String {
+        self.servers.iter().map(Server::log).collect()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.logs());
+        }
+        for server in &mut self.servers {
+            drop(server.agent.take());
+            if let Some(mut keeper) = server.keeper.take() {
+                let _ = kill(keeper.pid(), Signal::SIGTERM);
+                let _ = keeper.0.wait();
+            }
+        }
+    }
+}
+
+/// The published manifest with the ids of this cloud, and times for a test.
+fn manifest_for(ids: &Value) -> String {
+    let id = |value: &Value| value.as_str().unwrap().to_owned();
+    let replaced = [
+        ("lan1: 10.0.110.10", "lan1: 10.77.0.1".to_owned()),
+        ("lan1: 10.0.120.10", "lan1: 10.77.0.2".to_owned()),
+        (
+            "arbitration: {type: HTTP, http: {host: aws.amazon.com, port: 443}}",
+            "aws:\n    region: us-east-1\n    endpoints: \
+             {ec2: 'http://10.79.0.9:5000', route53: 'http://10.79.0.9:5000'}\n  \
+             arbitration: {type: HTTP, http: {host: 10.79.0.9, port: 5000, path: /moto-api/, \
+             tls: Disabled}}"
+                .to_owned(),
+        ),
+        ("vpc-0a1b2c3d4e5f60001", id(&ids["vpc"])),
+        ("eni-0a1b2c3d4e5f60001", id(&ids["enis"][0])),
+        ("eni-0a1b2c3d4e5f60002", id(&ids["enis"][1])),
+        ("i-0a1b2c3d4e5f60001", id(&ids["instances"][0])),
+        ("i-0a1b2c3d4e5f60002", id(&ids["instances"][1])),
+        ("ap-northeast-1a", "us-east-1a".to_owned()),
+        ("ap-northeast-1c", "us-east-1b".to_owned()),
+    ];
+    let mut manifest = MANIFEST.to_owned();
+    for (from, to) in replaced {
+        assert!(manifest.contains(from), "{from} is not in the manifest");
+        manifest = manifest.replace(from, &to);
+    }
+    manifest
+}
