@@ -90,7 +90,7 @@ const fn entry(
 }
 
 /// Every topic's table.
-const TABLES: [(&str, &[Entry]); 9] = [
+const TABLES: [(&str, &[Entry]); 10] = [
     ("Cluster and servers", cluster::ENTRIES),
     ("Histories, shutdown and start", histories::ENTRIES),
     ("Fencing", fencing::ENTRIES),

@@ -286,7 +286,9 @@ impl FencingMethod {
     pub fn longest(&self) -> std::time::Duration {
         let timeout: std::time::Duration = self.timeout.into();
         match self.type_ {
-            FencingType::Script | FencingType::FenceAgent => timeout * (self.retries + 1),
+            FencingType::Script | FencingType::FenceAgent | FencingType::AWS => {
+                timeout * (self.retries + 1)
+            }
             FencingType::Watchdog => std::time::Duration::ZERO,
         }
     }

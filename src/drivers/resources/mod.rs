@@ -26,8 +26,15 @@ pub async fn without_keeper(
         }
         (ResourceType::Exec, _) => None,
         (ResourceType::ProbePort, _) => Some(Outcome::Absent),
-        // It looks at the interfaces itself.
-        (ResourceType::FloatingIP, _) => Some(run(host, action, context).await),
+        // They look at the interfaces, or at what is outside of the machine, themselves.
+        (
+            ResourceType::FloatingIP
+            | ResourceType::AwsVirtualIP
+            | ResourceType::AwsElasticIP
+            | ResourceType::AwsSecondaryIP
+            | ResourceType::AwsDNS,
+            _,
+        ) => Some(run(host, action, context).await),
     }
 }
 
