@@ -43,16 +43,17 @@ fn bounds(text: &str) -> Bounds {
 const SMALL: &[&str] = &[
     "servers=2 arbiter=Lease crashes=1",
     "servers=2 arbiter=Lease cuts=1",
+    "servers=2 arbiter=Lease cuts=2",
     "servers=2 arbiter=Lease late=1",
     "servers=3 arbiter=Majority crashes=1",
     "servers=3 arbiter=Majority kills=1",
     "servers=3 arbiter=Majority cuts=1",
     "servers=3 arbiter=Majority late=1",
+    "servers=3 arbiter=Majority lost=1 late=1",
 ];
 
 /// Tried by `make explore`.
 const LARGE: &[&str] = &[
-    "servers=3 arbiter=Majority lost=1 late=1",
     "servers=2 arbiter=Lease crashes=1 late=1",
     "servers=2 arbiter=Lease crashes=1 cuts=1",
     "servers=3 arbiter=Majority crashes=1 cuts=1",
