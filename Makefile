@@ -1,7 +1,7 @@
 # Two commands: `make demo` shows a takeover, `make test` passes every test.
 # Both install what they need (Debian or Ubuntu, root, a Rust toolchain).
 
-.PHONY: demo explore faults rehearse-check test verify setup lint generate bench
+.PHONY: demo explore faults hunt rehearse-check test verify setup lint generate bench
 
 setup:
 	@bash scripts/setup.sh
@@ -30,6 +30,10 @@ explore:
 
 test:
 	@bash scripts/test.sh $(ARGS)
+
+# Wide schedules of the simulator, nine minutes in a call: `make hunt ARGS="--from 1 --count 50000"`.
+hunt:
+	@bash scripts/hunt.sh $(ARGS)
 
 # Everything that CI checks besides the tests; never writes.
 lint:

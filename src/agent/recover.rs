@@ -126,7 +126,7 @@ fn records(
     let number = durable.promised.number.max(durable.revision.term()) + 1;
     let revision = Revision((number << Revision::INDEX_BITS) + 1);
     let own = disk_intent_key(me);
-    let known = DiskIntent { incarnation, since: now, first: false };
+    let known = DiskIntent { incarnation, since: now, first: false, holds: None };
     let others = durable
         .objects
         .keys()
@@ -173,8 +173,12 @@ mod tests {
     fn a_recovered_store_is_above_all_others_and_knows_its_own_folder_only() {
         let mut objects = Objects::new();
         for name in ["node1", "node2", "node3"] {
-            let disk =
-                DiskIntent { incarnation: IncarnationId(1), since: WallTime(0), first: true };
+            let disk = DiskIntent {
+                incarnation: IncarnationId(1),
+                since: WallTime(0),
+                first: true,
+                holds: None,
+            };
             let json = disk.json().unwrap().into();
             let object = StoredObject { revision: Revision(1), json };
             objects.insert(disk_intent_key(&name.into()), object);

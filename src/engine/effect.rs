@@ -1,6 +1,6 @@
 //! What the engine wants done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,6 +145,9 @@ pub struct ArbiterQuestion {
     /// The other configured servers, and how long ago each was last heard on any path; none: not
     /// since this agent started.
     pub absent: BTreeMap<ServerName, Option<Duration>>,
+    /// Servers that are heard and that have no vote, for what they promised is forgotten: they
+    /// propose nothing, so whoever has a vote does not give way to them.
+    pub voiceless: BTreeSet<ServerName>,
 }
 
 /// What goes to disk.

@@ -148,6 +148,16 @@ mutations! {
     LadderForgets,
     /// Stores are told apart by their revision alone.
     HistoriesComparedByNumber,
+    /// M21: a fence that can't tell counts as one that confirmed.
+    FenceUnknownIsConfirmed,
+    /// M24: time frees a lost server though no exclusive arbiter protects and fencing is there to.
+    TimeFreesUnexclusive,
+    /// A server that has forgotten what it promised has a vote.
+    StrangersVote,
+    /// Of a majority and an arbiter that must both agree, the arbiter suffices.
+    MajorityOfBothIgnored,
+    /// Groups start without a live lease, where what runs goes on without one.
+    StartsWithoutLease,
 }
 
 #[cfg(feature = "simulate")]

@@ -83,6 +83,8 @@ pub struct Engine {
     /// The last renewal answered: from which run, and its stamp.
     answered: Option<(BootId, Instant)>,
     pre_vote: Option<PreVoteRound>,
+    /// Since when this server neither leads nor follows anybody.
+    leaderless: Option<Instant>,
     pre_vote_rounds: u64,
     proposal: Option<Proposal>,
     leadership: Option<Leadership>,
@@ -172,6 +174,7 @@ impl Engine {
             renewed: None,
             answered: None,
             pre_vote: None,
+            leaderless: None,
             pre_vote_rounds: 0,
             proposal: None,
             leadership: None,

@@ -49,6 +49,14 @@ pub enum Act {
         /// The new value.
         retries: u64,
     },
+    /// The operator changes something that counts where it runs.
+    Edit {
+        /// See `Operate`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<usize>,
+        /// What.
+        edit: Edit,
+    },
     /// The operator starts what somebody, or a final action, has ended for good.
     Revive,
 }
@@ -61,4 +69,18 @@ pub struct TimedAct {
     pub after: Duration,
     /// What.
     pub act: Act,
+}
+
+/// A change of the spec.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Edit {
+    /// The heartbeat time-out.
+    Timeout(#[serde(with = "text_duration")] Duration),
+    /// A group's first monitor is suspended, or goes on.
+    Suspend(usize, bool),
+    /// The policy of a group begins with this server.
+    Policy(usize, usize),
+    /// What a group's first resource is started with.
+    Environment(usize, u64),
 }

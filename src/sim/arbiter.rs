@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::clock::TrueTime;
 use super::hardware::{Hardware, Works};
+use super::options::ArbiterKind;
 use crate::api::names::ServerName;
+use crate::engine::arbitration::combined::{all, any};
 use crate::engine::effect::ArbiterQuestion;
 use crate::engine::ids::{Revision, Term};
 use crate::engine::input::{ArbiterAnswer, Recorded, Verdict};
@@ -16,6 +18,8 @@ use crate::engine::input::{ArbiterAnswer, Recorded, Verdict};
 pub const LINE: usize = 0;
 /// The disk, as a part of the arbiter.
 pub const DISK: usize = 1;
+/// What is outside and must be reached, as a part of an arbiter with a disk.
+pub const TARGET: usize = 2;
 
 /// The record and the service that keeps it.
 #[derive(Clone, Debug)]
@@ -25,8 +29,9 @@ pub struct LeaseArbiter {
     pub time_to_live: Duration,
     /// It does not answer.
     pub away: bool,
-    /// Whoever reaches it holds it.
-    shared: bool,
+    /// It answers so much later.
+    pub slow: Duration,
+    kind: ArbiterKind,
     /// What it consists of: one part that answers suffices.
     pub parts: usize,
     /// Parts that do not answer.
@@ -46,14 +51,15 @@ struct Entry {
 }
 
 impl LeaseArbiter {
-    /// An empty record; `shared`: whoever reaches it holds it.
+    /// Nobody has asked it.
     #[must_use]
-    pub fn new(time_to_live: Duration, shared: bool) -> Self {
+    pub fn new(time_to_live: Duration, kind: ArbiterKind) -> Self {
         Self {
             record: None,
             time_to_live,
             away: false,
-            shared,
+            slow: Duration::ZERO,
+            kind,
             parts: 1,
             parts_away: BTreeSet::new(),
             cut_off: BTreeSet::new(),
@@ -89,13 +95,63 @@ impl LeaseArbiter {
     /// All of it answers everybody.
     pub fn heal(&mut self) {
         self.away = false;
+        self.slow = Duration::ZERO;
         self.parts_away.clear();
         self.cut_off.clear();
     }
 
-    /// A conditional write: refused for a lower term, and while a server outside the members holds
-    /// it. Also says how long ago such a holder, from whom it is taken, last renewed it.
+    /// Asks all that it consists of, as the drivers do.
     pub fn ask(
+        &mut self,
+        now: TrueTime,
+        server: &ServerName,
+        question: &ArbiterQuestion,
+    ) -> ArbiterAnswer {
+        let nobody = || ArbiterAnswer::new(Verdict::Unknown, "nobody was asked");
+        match self.kind {
+            ArbiterKind::Reachable | ArbiterKind::MajorityAndReachable => {
+                ArbiterAnswer::new(Verdict::Held, "simulated")
+            }
+            ArbiterKind::Disk | ArbiterKind::Serial | ArbiterKind::SerialDisk => {
+                self.ask_hardware(now, server, question)
+            }
+            ArbiterKind::DiskAndReachable => {
+                let looked = self.look(server);
+                if looked.verdict != Verdict::Held {
+                    return looked;
+                }
+                let written = self.ask_hardware(now, server, question);
+                all(vec![looked, written]).unwrap_or_else(nobody)
+            }
+            ArbiterKind::DiskOrReachable => {
+                let looked = self.look(server);
+                let written = self.ask_hardware(now, server, question);
+                any(vec![looked, written]).unwrap_or_else(nobody)
+            }
+            ArbiterKind::DiskThenReachable => {
+                let written = self.ask_hardware(now, server, question);
+                match written.verdict {
+                    Verdict::Unknown => self.look(server),
+                    Verdict::Held | Verdict::Lost => written,
+                }
+            }
+            ArbiterKind::Lease | ArbiterKind::Majority | ArbiterKind::Nobody => {
+                self.take_record(now, server, question)
+            }
+        }
+    }
+
+    /// Whether a server reaches what is outside.
+    fn look(&self, server: &ServerName) -> ArbiterAnswer {
+        let position = self.hardware.as_ref().and_then(|hardware| hardware.position(server));
+        let cut_off = position.is_some_and(|server| self.cut_off.contains(&server));
+        match self.away || cut_off || self.parts_away.contains(&TARGET) {
+            true => ArbiterAnswer::new(Verdict::Unknown, "it does not answer"),
+            false => ArbiterAnswer::new(Verdict::Held, "it answers"),
+        }
+    }
+
+    fn ask_hardware(
         &mut self,
         now: TrueTime,
         server: &ServerName,
@@ -103,13 +159,22 @@ impl LeaseArbiter {
     ) -> ArbiterAnswer {
         let position = self.hardware.as_ref().and_then(|hardware| hardware.position(server));
         let works = position.map(|position| self.works(position));
-        if let (Some(hardware), Some(works), Some(position)) = (&mut self.hardware, works, position)
-        {
-            return hardware.ask(now, position, question, works);
+        match (&mut self.hardware, works, position) {
+            (Some(hardware), Some(works), Some(position)) => {
+                hardware.ask(now, position, question, works)
+            }
+            (_, _, _) => ArbiterAnswer::new(Verdict::Unknown, "there is none"),
         }
-        if self.shared {
-            return ArbiterAnswer::new(Verdict::Held, "simulated");
-        }
+    }
+
+    /// A conditional write: refused for a lower term, and while a server outside the members holds
+    /// it. Also says how long ago such a holder, from whom it is taken, last renewed it.
+    fn take_record(
+        &mut self,
+        now: TrueTime,
+        server: &ServerName,
+        question: &ArbiterQuestion,
+    ) -> ArbiterAnswer {
         let outside = |entry: &&Entry| !question.members.contains(&entry.holder);
         let other = self.record.as_ref().filter(outside);
         let taken = other.is_some_and(|entry| now - entry.renewed < self.time_to_live);

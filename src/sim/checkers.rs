@@ -148,11 +148,7 @@ impl Checkers {
         }
         let mut abandoned = Vec::new();
         for (key, change) in &mut self.acknowledged {
-            let apart = matches!(
-                self.arbiter,
-                ArbiterKind::Lease | ArbiterKind::Disk | ArbiterKind::SerialDisk
-            );
-            if apart {
+            if !self.arbiter.counts() {
                 // Views need not share a server: whoever has it on disk carries it on.
                 change.carriers = on_disk(key, change.revision);
             }
@@ -165,6 +161,11 @@ impl Checkers {
                 Some(revision) => revision >= change.revision,
                 None => change.removed,
             };
+            if !kept && !self.arbiter.exclusive() {
+                // Two histories that met: one of them is kept.
+                abandoned.push(key.clone());
+                continue;
+            }
             if !kept {
                 let text = format!(
                     "{} {} was acknowledged at revision {}, but {server}, leader of {term} at \
@@ -174,7 +175,7 @@ impl Checkers {
                 return Err(Violation::new(Invariant::I2, at, text));
             }
         }
-        if let (ArbiterKind::Majority, Some(key)) = (self.arbiter, abandoned.first()) {
+        if let (true, Some(key)) = (self.arbiter.counts(), abandoned.first()) {
             let text = format!("no member of {term} can know of {} {}", key.kind, key.name);
             return Err(Violation::new(Invariant::I2, at, text));
         }

@@ -1,8 +1,11 @@
 //! What can break.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::net::Storm;
+use super::text_duration;
 use crate::api::names::{MonitorName, ResourceName};
 
 /// Kinds of faults; a schedule has some of them.
@@ -56,6 +59,22 @@ pub enum FaultKind {
     Curse,
     /// A resource cannot be stopped on one server.
     Stick,
+    /// A machine is frozen, and its clocks stand still.
+    Pause,
+    /// The arbiter gives one server no answer.
+    ArbiterCutOff,
+    /// One part of the arbiter gives no answer.
+    ArbiterPartAway,
+    /// The arbiter answers late.
+    ArbiterSlow,
+    /// Some links carry everything later than others.
+    Drag,
+    /// Links are cut and whole again, again and again.
+    Flap,
+    /// A resource's stop does not end.
+    Hang,
+    /// A monitor's checks fail whatever is restarted.
+    FailCheck,
 }
 
 impl FaultKind {
@@ -85,6 +104,18 @@ impl FaultKind {
         Self::Die,
         Self::Curse,
         Self::Stick,
+    ];
+
+    /// What only wide draws have besides.
+    pub const WIDE: [Self; 8] = [
+        Self::Pause,
+        Self::ArbiterCutOff,
+        Self::ArbiterPartAway,
+        Self::ArbiterSlow,
+        Self::Drag,
+        Self::Flap,
+        Self::Hang,
+        Self::FailCheck,
     ];
 
     /// Those that a cluster with two paths must not even notice, where they come one at a time.
@@ -151,6 +182,10 @@ pub enum Fault {
     FailCheck(usize, MonitorName),
     /// A method of fencing fails, for every server.
     FenceFails(String, FenceFailure),
+    /// The arbiter answers so much later.
+    ArbiterSlow(#[serde(with = "text_duration")] Duration),
+    /// What these links carry comes so much later.
+    Drag(Vec<(usize, usize, usize)>, #[serde(with = "text_duration")] Duration),
 }
 
 /// How a method of fencing fails.
@@ -197,7 +232,9 @@ impl Fault {
             | Self::Storm(_)
             | Self::ArbiterAway
             | Self::ArbiterPartAway(_)
-            | Self::FenceFails(..) => None,
+            | Self::FenceFails(..)
+            | Self::ArbiterSlow(_)
+            | Self::Drag(..) => None,
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::clock::TrueTime;
-use super::options::{ArbiterKind, Options};
+use super::options::Options;
 use crate::api::names::ServerName;
 use crate::engine::arbitration::disk::{Seen, Watch};
 use crate::engine::arbitration::serial::judge;
@@ -47,15 +47,10 @@ impl Hardware {
     /// What the arbiter of these options has; none: nothing.
     #[must_use]
     pub fn of(options: &Options, names: &[ServerName]) -> Option<Self> {
-        let (disk, line) = match options.arbiter {
-            ArbiterKind::Disk => (true, false),
-            ArbiterKind::Serial => (false, true),
-            ArbiterKind::SerialDisk => (true, true),
-            ArbiterKind::Majority
-            | ArbiterKind::Lease
-            | ArbiterKind::Reachable
-            | ArbiterKind::Nobody => return None,
-        };
+        let (disk, line) = (options.arbiter.has_disk(), options.arbiter.has_line());
+        if !disk && !line {
+            return None;
+        }
         Some(Self {
             names: names.to_vec(),
             options: options.clone(),

@@ -14,6 +14,7 @@ mod brief;
 mod checkers;
 mod clock;
 mod disk;
+mod doubles;
 mod drivers;
 mod engine_node;
 #[cfg(feature = "simulate")]
@@ -35,12 +36,14 @@ mod shrink;
 mod stage;
 mod text_duration;
 mod trace;
+mod wide;
 mod words;
 mod world;
 
-pub use acts::{Act, TimedAct};
+pub use acts::{Act, Edit, TimedAct};
 pub use checkers::{Invariant, Violation};
 pub use clock::TrueTime;
+pub use doubles::Count;
 #[cfg(feature = "simulate")]
 pub use explore::{Bounds, Explored, explore};
 pub use faults::{Fault, FaultKind, FenceFailure, both_ways, links};
@@ -49,7 +52,7 @@ pub use net::Storm;
 pub use node::{Birth, GroupSeen, Node, Seen};
 pub use options::{ArbiterKind, Options, Profile};
 pub use saved::{NoSchedule, Schedule};
-pub use schedule::{Failed, Passed, Run, play, play_options, play_twice, run};
+pub use schedule::{Failed, Passed, Run, Tally, play, play_options, play_twice, run};
 pub use shrink::{Shrunk, shrink};
 pub use stage::{Pace, Stage, Work};
 pub use trace::Detail;

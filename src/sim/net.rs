@@ -32,6 +32,8 @@ pub struct Network {
     paths: usize,
     /// How many faults keep each link cut.
     cuts: Vec<u32>,
+    /// How much later each link carries everything.
+    drags: Vec<Duration>,
     /// Arrival of the last stream message, by sender and receiver.
     streams: Vec<TrueTime>,
     random: Random,
@@ -53,6 +55,7 @@ impl Network {
             servers: options.servers,
             paths: options.paths,
             cuts: vec![0; pairs * options.paths],
+            drags: vec![Duration::ZERO; pairs * options.paths],
             streams: vec![TrueTime::default(); pairs],
             random: Random::new(options.seed, Stream::Network),
             delay_min: options.delay_min,
@@ -81,6 +84,12 @@ impl Network {
         self.cuts[index] = self.cuts[index].saturating_sub(1);
     }
 
+    /// From now on one direction of a path carries everything so much later.
+    pub fn drag(&mut self, (from, to, path): (usize, usize, usize), by: Duration) {
+        let index = self.index(from, to, path);
+        self.drags[index] = by;
+    }
+
     /// Worsens every link, until it is called with nothing.
     pub fn storm(&mut self, storm: Storm) {
         self.storm = storm;
@@ -89,6 +98,7 @@ impl Network {
     /// Every link works again, and works well.
     pub fn heal(&mut self) {
         self.cuts.fill(0);
+        self.drags.fill(Duration::ZERO);
         self.storm = Storm::default();
         self.loss = 0;
         self.stragglers = 0;
@@ -109,7 +119,7 @@ impl Network {
         if !self.open(from, to, path) || self.random.chance(self.loss + self.storm.loss) {
             return [None, None];
         }
-        let mut delay = self.delay();
+        let mut delay = self.delay() + self.drags[self.index(from, to, path)];
         if self.random.chance(self.stragglers) {
             delay = self.random.duration(delay, self.straggler_max);
         }
@@ -121,7 +131,7 @@ impl Network {
     pub fn stream(&mut self, now: TrueTime, from: usize, to: usize) -> Option<(usize, TrueTime)> {
         let path = (0..self.paths).find(|path| self.stream_open(from, to, *path))?;
         // Connecting, sending and a lost segment now and then.
-        let mut delay = self.delay() * 3;
+        let mut delay = self.delay() * 3 + self.drags[self.index(from, to, path)];
         if self.random.chance(self.loss + self.storm.loss) {
             delay += Duration::from_millis(200);
         }

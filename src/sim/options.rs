@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::acts::TimedAct;
 use super::faults::FaultKind;
 use super::fence::FencePlan;
 use super::random::{Random, Stream};
@@ -14,12 +15,15 @@ use super::setup;
 use super::stage::Pace;
 use super::text_duration;
 use crate::api::arbitration::Combination;
-use crate::api::kinds::{DualActivationPolicy, MissedChangesPolicy, PartitionAction, ReturnPolicy};
+use crate::api::kinds::{
+    DualActivationPolicy, FencingFailure, FencingTakeover, MissedChangesPolicy, PartitionAction,
+    ReturnPolicy,
+};
 use crate::api::timing::Timing;
 use crate::engine::mutation::Flaw;
 
 /// Who decides when the servers cannot all talk. Where it is exclusive, I1 must hold always.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ArbiterKind {
     /// A majority of all configured servers.
     Majority,
@@ -35,6 +39,87 @@ pub enum ArbiterKind {
     Serial,
     /// Both: part 0 of the arbiter is the line, part 1 the disk.
     SerialDisk,
+    /// A majority that reaches something outside.
+    MajorityAndReachable,
+    /// The disk, for whoever reaches something outside.
+    DiskAndReachable,
+    /// The disk or something outside: one of them suffices. Not exclusive.
+    DiskOrReachable,
+    /// The disk, or what is outside where that gives no answer. Not exclusive.
+    DiskThenReachable,
+}
+
+impl ArbiterKind {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Majority,
+        Self::Lease,
+        Self::Reachable,
+        Self::Nobody,
+        Self::Disk,
+        Self::Serial,
+        Self::SerialDisk,
+        Self::MajorityAndReachable,
+        Self::DiskAndReachable,
+        Self::DiskOrReachable,
+        Self::DiskThenReachable,
+    ];
+
+    /// Whether two parts of a divided cluster can never both be told to go on.
+    #[must_use]
+    pub fn exclusive(self) -> bool {
+        match self {
+            Self::Majority
+            | Self::Lease
+            | Self::Disk
+            | Self::SerialDisk
+            | Self::MajorityAndReachable
+            | Self::DiskAndReachable => true,
+            Self::Reachable
+            | Self::Nobody
+            | Self::Serial
+            | Self::DiskOrReachable
+            | Self::DiskThenReachable => false,
+        }
+    }
+
+    /// Whether more than half of all servers are counted: successive views share a server.
+    #[must_use]
+    pub fn counts(self) -> bool {
+        matches!(self, Self::Majority | Self::MajorityAndReachable)
+    }
+
+    /// Whether a shared disk is asked.
+    #[must_use]
+    pub fn has_disk(self) -> bool {
+        matches!(
+            self,
+            Self::Disk
+                | Self::SerialDisk
+                | Self::DiskAndReachable
+                | Self::DiskOrReachable
+                | Self::DiskThenReachable
+        )
+    }
+
+    /// Whether a serial line is asked.
+    #[must_use]
+    pub fn has_line(self) -> bool {
+        matches!(self, Self::Serial | Self::SerialDisk)
+    }
+
+    /// Whether something outside must be reached.
+    #[must_use]
+    pub fn has_target(self) -> bool {
+        matches!(
+            self,
+            Self::Reachable
+                | Self::MajorityAndReachable
+                | Self::DiskAndReachable
+                | Self::DiskOrReachable
+                | Self::DiskThenReachable
+        )
+    }
 }
 
 /// How rough it gets.
@@ -54,7 +139,7 @@ pub enum Profile {
 pub struct Options {
     /// All is drawn from it.
     pub seed: u64,
-    /// Servers, 2 to 5.
+    /// Servers.
     pub servers: usize,
     /// Heartbeat paths.
     pub paths: usize,
@@ -128,6 +213,21 @@ pub struct Options {
     /// What is broken on purpose in every engine.
     #[serde(skip)]
     pub flaw: Flaw,
+    /// What is done to the cluster; none: it is drawn.
+    #[serde(skip)]
+    pub script: Option<Arc<[TimedAct]>>,
+    /// Servers, of the last ones, that only vote.
+    pub witnesses: usize,
+    /// Faults that wait for a moment at which a server is in the middle of something, of a thousand.
+    pub aimed: u32,
+    /// Faults that meet the victim of the one before, or the leader, of a thousand.
+    pub grudge: u32,
+    /// Faults that follow the one before at once, of a thousand.
+    pub bursts: u32,
+    /// Seconds that something stays wrong, after all is healed, before the operator acts on it.
+    pub patience: u32,
+    /// Probe ports, recovery scripts and monitors of every kind.
+    pub rich: bool,
 }
 
 impl Options {
@@ -142,7 +242,12 @@ impl Options {
             arbiter,
             arbiter_budget: match arbiter {
                 ArbiterKind::Majority | ArbiterKind::Nobody => Duration::ZERO,
-                ArbiterKind::Lease | ArbiterKind::Reachable => Duration::from_millis(200),
+                ArbiterKind::Lease
+                | ArbiterKind::Reachable
+                | ArbiterKind::MajorityAndReachable
+                | ArbiterKind::DiskAndReachable
+                | ArbiterKind::DiskOrReachable
+                | ArbiterKind::DiskThenReachable => Duration::from_millis(200),
                 ArbiterKind::Disk | ArbiterKind::Serial | ArbiterKind::SerialDisk => {
                     Duration::from_millis(20)
                 }
@@ -173,6 +278,13 @@ impl Options {
             fencing: None,
             pace: None,
             flaw: Flaw::default(),
+            script: None,
+            witnesses: 0,
+            aimed: 0,
+            grudge: 0,
+            bursts: 0,
+            patience: 8,
+            rich: false,
         }
     }
 
@@ -262,15 +374,27 @@ impl Options {
 
     /// How long the arbiter may take.
     fn budget(&self) -> Duration {
-        match self.arbiter {
-            ArbiterKind::Disk | ArbiterKind::Serial | ArbiterKind::SerialDisk => {
-                Combination::of(&setup::arbitration(self)).budget(self.timeout)
-            }
-            ArbiterKind::Majority
-            | ArbiterKind::Lease
-            | ArbiterKind::Reachable
-            | ArbiterKind::Nobody => self.arbiter_budget,
+        if self.arbiter.has_disk() || self.arbiter.has_line() {
+            return Combination::of(&setup::arbitration(self)).budget(self.timeout);
         }
+        self.arbiter_budget
+    }
+
+    /// Whether no group may ever run on two servers; but for [`Options::covers_standing_clocks`].
+    #[must_use]
+    pub fn guarded(&self) -> bool {
+        self.arbiter.exclusive() || self.blocks()
+    }
+
+    /// Whether that holds also where a machine's clock stood still: where time frees nothing.
+    #[must_use]
+    pub fn covers_standing_clocks(&self) -> bool {
+        let fenced = |plan: FencePlan| plan.takeover == FencingTakeover::Fenced;
+        self.blocks() && (!self.arbiter.exclusive() || self.fencing.is_some_and(fenced))
+    }
+
+    fn blocks(&self) -> bool {
+        self.fencing.is_some_and(|plan| plan.on_failure == FencingFailure::Block)
     }
 
     /// How long a slot of the shared disk stands still until its server counts as dead.
@@ -302,6 +426,12 @@ impl fmt::Display for Options {
         write!(f, "a fault each {:?} of {:?}, ", self.fault_gap, self.faults)?;
         write!(f, "operations {:?}, return {:?}, ", self.operation_gap, self.return_policy)?;
         write!(f, "failback {}, start-up wait {:?}", self.failback, self.wait_for_servers)?;
-        write!(f, ", fencing {:?}", self.fencing)
+        write!(f, ", fencing {:?}, witnesses {}, ", self.fencing, self.witnesses)?;
+        write!(
+            f,
+            "aimed {} grudge {} bursts {} per mille, ",
+            self.aimed, self.grudge, self.bursts
+        )?;
+        write!(f, "rich {}, partition {:?}", self.rich, self.on_partition)
     }
 }

@@ -25,6 +25,8 @@ pub enum Stream {
     Keeper = 8,
     /// What fences do.
     Fences = 20,
+    /// The options of wide draws.
+    Wide = 21,
 }
 
 /// A stream of random numbers.

@@ -1,25 +1,41 @@
 //! One schedule from its seed: boot, turbulence, recovery; and what to print when it fails.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::acts::TimedAct;
 use super::checkers::{Invariant, Violation};
+use super::doubles::Count;
+use super::faults::FaultKind;
 use super::node::Node;
 use super::options::{Options, Profile};
 use super::trace::Detail;
 use super::world::World;
 
 /// A schedule that went well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passed {
     /// Of all that happened.
     pub hash: u64,
     /// Seconds played.
     pub seconds: u64,
-    /// Changes acknowledged and lost where no view shared a server.
+    /// What is allowed, and counted.
+    pub tally: Tally,
+}
+
+/// What is allowed, and counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Changes acknowledged and lost where no view shared a server, or where two histories met.
     pub abandoned: u64,
+    /// What ran twice in clusters that neither an exclusive arbiter nor fencing protects.
+    pub unguarded: Count,
+    /// What ran twice after a clock that stood still, where only time protects.
+    pub standing: Count,
+    /// How often each kind of fault was drawn.
+    pub faults: BTreeMap<FaultKind, u64>,
 }
 
 /// A schedule that did not, with its story.
@@ -38,13 +54,7 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.story)?;
         writeln!(f, "{}", self.options)?;
-        writeln!(f, "{}", self.violation)?;
-        let seed = self.options.seed;
-        write!(
-            f,
-            "replay: STEAD_SEED={seed} STEAD_SCHEDULES=1 cargo test --profile simulate \
-             --features simulate --test sim schedules -- --nocapture"
-        )
+        write!(f, "{}", self.violation)
     }
 }
 
@@ -73,17 +83,17 @@ pub fn play_options<N: Node>(options: Options) -> Result<Passed, Box<Failed>> {
     })
 }
 
-/// Plays the schedule of a seed twice and compares all that happened (I5).
+/// Plays a schedule twice and compares all that happened (I5).
 ///
 /// # Errors
 ///
 /// Where a rule is broken.
-pub fn play_twice<N: Node>(seed: u64) -> Result<Passed, Box<Failed>> {
-    let options = Options::draw(seed);
+pub fn play_twice<N: Node>(options: Options) -> Result<Passed, Box<Failed>> {
     let first = run::<N>(&options, None, Detail::Content);
     // From the list of what was drawn it is the same run, too.
     let second = run::<N>(&options, Some(&first.acts), Detail::Content);
-    if first.result == second.result {
+    let outcome = |run: &Run| run.result.clone().map(|passed| (passed.hash, passed.seconds));
+    if outcome(&first) == outcome(&second) {
         return first.result.map_err(|violation| {
             let story = first.story;
             Box::new(Failed { options, acts: first.acts, violation, story })
@@ -126,7 +136,12 @@ pub fn run<N: Node>(options: &Options, acts: Option<&[TimedAct]>, detail: Detail
     let result = result.map(|()| Passed {
         hash: world.trace().hash(),
         seconds: world.now().0 / 1_000_000_000,
-        abandoned: world.abandoned(),
+        tally: Tally {
+            abandoned: world.abandoned(),
+            unguarded: world.doubles().unguarded,
+            standing: world.doubles().standing,
+            faults: world.drawn().clone(),
+        },
     });
     let trace = world.trace();
     let milestones = trace.milestones().cloned().collect();

@@ -10,15 +10,18 @@ use serde_json::{Map, Value, json};
 
 use super::options::{ArbiterKind, Options};
 use crate::api::kinds::{
-    Activation, Arbitration, ArbitrationType, Automation, Cluster, ClusterServer, ClusterSpec,
-    Deactivation, DeactivationFailure, DeletionPolicy, DiskArbitration, FailoverGroup,
-    FailoverGroupSpec, FinalAction, Guards, Heartbeat, HttpArbitration, Monitor, MonitorSpec,
-    MonitorTiming, MonitorType, Recovery, RecoveryTarget, RecoveryTargetKind, Resource,
+    Activation, Arbiter, ArbiterType, Arbitration, ArbitrationType, Automation, Cluster,
+    ClusterServer, ClusterSpec, CombinationRule, CombinedArbitration, Deactivation,
+    DeactivationFailure, DeletionPolicy, DiskArbitration, FailoverGroup, FailoverGroupSpec,
+    FinalAction, Guards, Heartbeat, HttpArbitration, Monitor, MonitorSpec, MonitorTiming,
+    MonitorType, Recovery, RecoveryScript, RecoveryTarget, RecoveryTargetKind, Resource,
     ResourceSpec, ResourceType, SerialArbitration, SerialDiskArbitration, ServerRole, Startup,
     TlsMode, Watchdog,
 };
 use crate::api::names::ServerName;
-use crate::api::types::{ExecSpec, TcpMonitorSpec};
+use crate::api::types::{
+    CustomMonitorMode, CustomMonitorSpec, ExecSpec, ProbePortSpec, TcpMonitorSpec,
+};
 use crate::api::{FINALIZER, NAMESPACE};
 use crate::engine::ids::{IncarnationId, Revision};
 use crate::engine::model::{ObjectKey, Objects, StoredObject};
@@ -71,16 +74,59 @@ pub fn objects(options: &Options) -> Objects {
             let name = resource_name(group, index);
             put(&mut objects, "Resource", &name, &Resource::new(&name, resource(group, index)));
             let monitor_name = format!("{name}-monitor");
-            let spec = monitor(&name);
+            let mut spec = monitor(&name);
+            if options.rich {
+                enrich(&mut spec, group, index);
+            }
             put(&mut objects, "Monitor", &monitor_name, &Monitor::new(&monitor_name, spec));
+        }
+        if options.rich {
+            let name = resource_name(group, options.resources);
+            let port = ResourceSpec {
+                depends_on: None,
+                type_: ResourceType::ProbePort,
+                exec: None,
+                probe_port: Some(ProbePortSpec { port: 9000, address: None }),
+                ..resource(group, options.resources)
+            };
+            put(&mut objects, "Resource", &name, &Resource::new(&name, port));
         }
     }
     objects
 }
 
+/// Resources of each group.
+#[must_use]
+pub fn resources(options: &Options) -> usize {
+    options.resources + usize::from(options.rich)
+}
+
+/// A recovery script, a final action, and scripts that end only when something is wrong.
+fn enrich(spec: &mut MonitorSpec, group: usize, index: usize) {
+    let command = || vec!["/srv/check".to_owned()];
+    let timeout = Duration::from_secs(2).into();
+    spec.recovery.script_runs = 1;
+    spec.recovery.script = Some(RecoveryScript { command: command(), timeout });
+    spec.recovery.final_action = match group % 3 {
+        0 => FinalAction::Reboot,
+        1 => FinalAction::StopGroup,
+        _ => FinalAction::StopAgent,
+    };
+    if index == 1 {
+        spec.type_ = MonitorType::Custom;
+        spec.tcp = None;
+        spec.custom = Some(CustomMonitorSpec {
+            command: command(),
+            mode: CustomMonitorMode::Asynchronous,
+            normal_values: vec![0],
+            environment: BTreeMap::new(),
+        });
+    }
+}
+
 /// The state folder that a server begins with, at revision 1.
 pub fn put_disk(objects: &mut Objects, server: &ServerName, incarnation: IncarnationId) {
-    let disk = DiskIntent { incarnation, since: WallTime(0), first: true };
+    let disk = DiskIntent { incarnation, since: WallTime(0), first: true, holds: None };
     if let Some(json) = disk.json() {
         let stored = StoredObject { revision: Revision(1), json: json.into() };
         objects.insert(disk_intent_key(server), stored);
@@ -120,7 +166,10 @@ fn cluster(options: &Options) -> ClusterSpec {
                 .collect::<BTreeMap<_, _>>(),
             heartbeat_port: 7380,
             api_port: 7381,
-            role: ServerRole::Member,
+            role: match server + options.witnesses < options.servers {
+                true => ServerRole::Member,
+                false => ServerRole::Witness,
+            },
         })
         .collect();
     ClusterSpec {
@@ -163,27 +212,60 @@ pub(super) fn arbitration(options: &Options) -> Arbitration {
             serial_disk: Some(SerialDiskArbitration { serial: serial(), disk: disk() }),
             ..plain(ArbitrationType::SerialDisk)
         },
-        ArbiterKind::Lease | ArbiterKind::Reachable => Arbitration {
-            type_: ArbitrationType::HTTP,
-            http: Some(HttpArbitration {
-                host: "arbiter.example".into(),
-                port: 443,
-                path: "/".into(),
-                tls: TlsMode::Verify,
-                ca_file: None,
-                timeout: options.arbiter_budget.into(),
-                interval: Duration::ZERO.into(),
-                proxy: None,
-            }),
-            ..plain(ArbitrationType::HTTP)
+        ArbiterKind::Lease | ArbiterKind::Reachable => {
+            Arbitration { http: Some(web_server(options)), ..plain(ArbitrationType::HTTP) }
+        }
+        ArbiterKind::MajorityAndReachable
+        | ArbiterKind::DiskAndReachable
+        | ArbiterKind::DiskOrReachable
+        | ArbiterKind::DiskThenReachable => Arbitration {
+            combined: Some(combined(options, disk())),
+            ..plain(ArbitrationType::Combined)
         },
     }
 }
 
+fn web_server(options: &Options) -> HttpArbitration {
+    HttpArbitration {
+        host: "arbiter.example".into(),
+        port: 443,
+        path: "/".into(),
+        tls: TlsMode::Verify,
+        ca_file: None,
+        timeout: options.arbiter_budget.into(),
+        interval: Duration::ZERO.into(),
+        proxy: None,
+    }
+}
+
+/// A majority or the disk, and the web server.
+fn combined(options: &Options, disk: DiskArbitration) -> CombinedArbitration {
+    let http = Some(web_server(options));
+    let target = Arbiter { type_: ArbiterType::HTTP, http, ..Arbiter::default() };
+    let first = match options.arbiter.counts() {
+        true => Arbiter { type_: ArbiterType::Majority, ..Arbiter::default() },
+        false => Arbiter { type_: ArbiterType::Disk, disk: Some(disk), ..Arbiter::default() },
+    };
+    let rule = match options.arbiter {
+        ArbiterKind::DiskOrReachable => CombinationRule::Any,
+        ArbiterKind::DiskThenReachable => CombinationRule::InOrder,
+        ArbiterKind::Majority
+        | ArbiterKind::Lease
+        | ArbiterKind::Reachable
+        | ArbiterKind::Nobody
+        | ArbiterKind::Disk
+        | ArbiterKind::Serial
+        | ArbiterKind::SerialDisk
+        | ArbiterKind::MajorityAndReachable
+        | ArbiterKind::DiskAndReachable => CombinationRule::All,
+    };
+    CombinedArbitration { rule, arbiters: vec![first, target] }
+}
+
 /// The policy of each group begins with another server.
 fn policy(options: &Options, group: usize) -> FailoverGroupSpec {
-    let servers =
-        (0..options.servers).map(|step| server_name((group + step) % options.servers)).collect();
+    let members = options.servers - options.witnesses;
+    let servers = (0..members).map(|step| server_name((group + step) % members)).collect();
     FailoverGroupSpec {
         servers,
         startup: Automation::Automatic,

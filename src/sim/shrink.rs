@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::acts::{Act, TimedAct};
+use super::acts::{Act, Edit, TimedAct};
 use super::checkers::{Invariant, Violation};
 use super::faults::Fault;
 use super::node::Node;
@@ -202,7 +202,7 @@ fn fitted(timed: &TimedAct, options: &Options) -> Option<TimedAct> {
     let is = |server: &usize| *server < options.servers;
     let mut timed = timed.clone();
     let fits = match &mut timed.act {
-        Act::Break { fault: Fault::Cut(links), .. } => {
+        Act::Break { fault: Fault::Cut(links) | Fault::Drag(links, _), .. } => {
             links.retain(|(from, to, path)| is(from) && is(to) && *path < options.paths);
             !links.is_empty()
         }
@@ -216,6 +216,15 @@ fn fitted(timed: &TimedAct, options: &Options) -> Option<TimedAct> {
                 && group.is_none_or(|group| group < options.groups)
         }
         Act::Change { at, group, .. } => at.as_ref().is_none_or(is) && *group < options.groups,
+        Act::Edit { at, edit } => {
+            let group = match edit {
+                Edit::Timeout(_) => 0,
+                Edit::Suspend(group, _) | Edit::Policy(group, _) | Edit::Environment(group, _) => {
+                    *group
+                }
+            };
+            at.as_ref().is_none_or(is) && group < options.groups
+        }
         Act::Revive => true,
     };
     fits.then_some(timed)

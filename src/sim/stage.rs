@@ -25,8 +25,9 @@ impl Stage {
     /// What the options draw.
     #[must_use]
     pub fn drawn(options: &Options) -> Self {
-        let resources =
-            |group| (0..options.resources).map(move |r| setup::resource_name(group, r).into());
+        let resources = |group| {
+            (0..setup::resources(options)).map(move |r| setup::resource_name(group, r).into())
+        };
         let group = |group| (setup::group_name(group).into(), resources(group).collect());
         Self {
             servers: (0..options.servers).map(|i| setup::server_name(i).into()).collect(),

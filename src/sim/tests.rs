@@ -117,7 +117,7 @@ fn a_keeper_ends_what_outlives_its_lease() {
 
 #[test]
 fn the_lease_stand_in_is_held_by_one_and_tells_of_a_hand_over() {
-    let mut arbiter = LeaseArbiter::new(Duration::from_secs(2), false);
+    let mut arbiter = LeaseArbiter::new(Duration::from_secs(2), ArbiterKind::Lease);
     let second = |number: u64| TrueTime(number * 1_000_000_000);
     let (one, two) = (ServerName::from("node1"), ServerName::from("node2"));
     let term = |number, proposer: &ServerName| Term { number, proposer: proposer.clone() };
@@ -127,6 +127,7 @@ fn the_lease_stand_in_is_held_by_one_and_tells_of_a_hand_over() {
             term: term(number, server),
             revision: Revision(number),
             absent: BTreeMap::new(),
+            voiceless: Default::default(),
         };
         let answer = arbiter.ask(second(at), server, &question);
         (answer.verdict, answer.handover)
@@ -145,6 +146,7 @@ fn the_lease_stand_in_is_held_by_one_and_tells_of_a_hand_over() {
 fn options_are_drawn_from_the_seed_alone() {
     for seed in 0..50 {
         assert_eq!(Options::draw(seed), Options::draw(seed));
+        assert_eq!(Options::wide(seed), Options::wide(seed));
     }
     assert_ne!(Options::draw(1), Options::draw(2));
 }

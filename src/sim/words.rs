@@ -41,6 +41,13 @@ pub fn of_fault(fault: &Fault) -> String {
         Fault::Hang(server, what) => format!("the stop of {what} hangs on {}", name(server)),
         Fault::FenceFails(method, how) => format!("the fence method {method} fails: {how:?}"),
         Fault::FailCheck(server, what) => format!("{what} fails on {}", name(server)),
+        Fault::ArbiterSlow(by) => {
+            format!("the arbiter answers {} later", text_duration::text(*by))
+        }
+        Fault::Drag(links, by) => {
+            let links = of_cut(links);
+            format!("{} later over these links, {links}", text_duration::text(*by))
+        }
     }
 }
 
@@ -75,6 +82,7 @@ pub fn of_act(act: &Act) -> String {
             let group = group_name(*group);
             format!("the operator sets a monitor of {group} to {retries} retries at {}", place(at))
         }
+        Act::Edit { at, edit } => format!("the operator changes {edit:?} at {}", place(at)),
         Act::Revive => "the operator starts what was ended".into(),
     }
 }

@@ -5,6 +5,8 @@
 
 mod acting;
 mod activity;
+mod aim;
+mod draw;
 mod effects;
 mod fences;
 mod happenings;
@@ -19,8 +21,9 @@ use super::arbiter::LeaseArbiter;
 use super::checkers::{Checkers, Invariant, Violation};
 use super::clock::{Clock, TrueTime};
 use super::disk::Disk;
+use super::doubles::Doubles;
 use super::drivers::Drivers;
-use super::faults::{Fault, FenceFailure};
+use super::faults::{Fault, FaultKind, FenceFailure};
 use super::hardware::Hardware;
 use super::keeper::Keeper;
 use super::net::Network;
@@ -59,7 +62,7 @@ enum Happening {
     /// A check ends.
     Check { server: usize, boot: BootId, id: ActionId, check: Box<Check> },
     /// A recovery script ends.
-    Script { server: usize, boot: BootId, id: ActionId },
+    Script { server: usize, boot: BootId, id: ActionId, exit_code: Option<i32> },
     /// A question reaches the arbiter.
     Ask { server: usize, boot: BootId, id: ActionId, question: Box<ArbiterQuestion> },
     /// Its answer arrives.
@@ -86,6 +89,8 @@ enum Happening {
     Resume { server: usize, boot: BootId },
     /// Something is drawn that breaks.
     Strike,
+    /// A fault that waited for a moment meets a server.
+    Ambushed { kind: FaultKind, server: usize },
     /// What broke is whole again.
     Mend(Box<Fault>),
     /// What the operator does is drawn.
@@ -176,6 +181,17 @@ pub struct World<N> {
     fences_failing: BTreeMap<String, FenceFailure>,
     /// Nothing breaks any more.
     healed: bool,
+    /// A fault that waits for a moment.
+    ambush: Option<aim::Ambush>,
+    /// Whom the last fault met.
+    victim: Option<usize>,
+    drawn: BTreeMap<FaultKind, u64>,
+    /// Machines that were switched off from outside.
+    fenced: u64,
+    /// What runs twice.
+    doubles: Doubles,
+    /// Until when a clock that stood still excuses that something runs twice.
+    excused: TrueTime,
     /// When the turbulence began.
     stirred: TrueTime,
     /// What was done to it since.
@@ -207,7 +223,7 @@ impl<N: Node> World<N> {
             groups: stage.groups,
             told: None,
             network: Network::new(&options),
-            arbiter: LeaseArbiter::new(time_to_live, options.arbiter == ArbiterKind::Reachable),
+            arbiter: LeaseArbiter::new(time_to_live, options.arbiter),
             checkers: Checkers::new(&options),
             trace: Trace::new(detail),
             randoms: Randoms {
@@ -221,6 +237,12 @@ impl<N: Node> World<N> {
             },
             fences_failing: BTreeMap::new(),
             healed: false,
+            ambush: None,
+            victim: None,
+            drawn: BTreeMap::new(),
+            fenced: 0,
+            doubles: Doubles::default(),
+            excused: TrueTime(0),
             stirred: TrueTime(0),
             acts: Vec::new(),
             writes: BTreeMap::new(),
@@ -330,6 +352,9 @@ impl<N: Node> World<N> {
             let Some((at, happening)) = self.queue.pop_until(end) else { return Ok(false) };
             self.now = at;
             self.happen(happening)?;
+            if self.doubles.any() {
+                self.end_doubles()?;
+            }
         }
     }
 
@@ -369,14 +394,16 @@ impl<N: Node> World<N> {
         };
         let machine = &self.machines[server];
         let Some(agent) = machine.agent.as_ref() else { return Ok(()) };
-        let name = &machine.name;
+        let name = machine.name.clone();
         let members = agent.node.members();
         let text = || format!("{name} leads {leads:?} with {members:?}");
         self.trace.milestone(self.now, 1, text);
         match &leads {
             Some(term) if self.told.is_none() => {
                 let store = agent.node.store();
-                self.checkers.installed(self.now, name, term, &members, store, on_disk)
+                self.checkers.installed(self.now, &name, term, &members, store, on_disk)?;
+                self.watch_installation(server);
+                Ok(())
             }
             Some(_) | None => Ok(()),
         }
@@ -509,20 +536,62 @@ impl<N: Node> World<N> {
     }
 
     /// I1 for all that runs on one machine.
-    fn check_active_once(&self, server: usize) -> Result<(), Violation> {
+    fn check_active_once(&mut self, server: usize) -> Result<(), Violation> {
         let machine = &self.machines[server];
         if machine.frozen.is_some() || self.told.is_some() {
             return Ok(());
         }
         for group in machine.drivers.groups() {
+            let machine = &self.machines[server];
             let others = self
                 .machines
                 .iter()
                 .filter(|other| other.name != machine.name)
                 .filter(|other| other.frozen.is_none() && other.drivers.runs(&group));
             let names = others.map(|other| &other.name);
-            Checkers::active_once(self.now, &group, &machine.name, names)?;
+            match Checkers::active_once(self.now, &group, &machine.name, names) {
+                Err(violation) if self.options.guarded() && self.now >= self.excused => {
+                    return Err(violation);
+                }
+                Err(_) => self.doubles.begin(self.now, &group),
+                Ok(()) => {}
+            }
         }
         Ok(())
+    }
+
+    /// What ran twice, and does no more.
+    fn end_doubles(&mut self) -> Result<(), Violation> {
+        let guarded = self.options.guarded();
+        for group in self.doubles.groups() {
+            let active = self.active_on(group.as_str());
+            if active.len() < 2 {
+                self.doubles.end(self.now, &group, guarded);
+            } else if guarded && self.now >= self.excused {
+                let text = format!("group {group} is still active on {active:?}");
+                return Err(Violation::new(Invariant::I1, self.now, text));
+            }
+        }
+        Ok(())
+    }
+
+    /// A machine goes on whose clock stood still. What it takes for its lease lasts as long as that,
+    /// and so does what it passes on meanwhile.
+    fn excuse_standing_clock(&mut self) {
+        if !self.options.covers_standing_clocks() {
+            self.excused = self.now + self.options.timing().wait() * 2;
+        }
+    }
+
+    /// What ran twice.
+    #[must_use]
+    pub fn doubles(&self) -> &Doubles {
+        &self.doubles
+    }
+
+    /// How often each kind of fault was drawn.
+    #[must_use]
+    pub fn drawn(&self) -> &BTreeMap<FaultKind, u64> {
+        &self.drawn
     }
 }

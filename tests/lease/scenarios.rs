@@ -74,6 +74,7 @@ fn question(server: &str, members: &[&str], number: u64) -> Question {
             term: Term { number, proposer: server.into() },
             revision: Revision(number << 40),
             absent,
+            voiceless: Default::default(),
         },
     }
 }

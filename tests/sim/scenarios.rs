@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use stead::api::kinds::OperationType;
-use stead::sim::{ArbiterKind, Detail, Fault, Options, Profile, both_ways};
+use stead::api::kinds::{OperationType, PartitionAction};
+use stead::sim::{ArbiterKind, Detail, Fault, Options, Profile, both_ways, links};
 
 use super::cluster::{Cluster, LONG, break_it, mend, online, run, run_until, seconds};
 
@@ -281,6 +281,8 @@ fn a_full_disk_that_cannot_promise_holds_up_no_takeover() {
 fn a_replaced_disk_has_no_vote_before_a_view_without_it_has_filled_it() {
     for same_folder in [false, true] {
         let mut world = quiet(3);
+        // Until every disk is written down.
+        run(&mut world, seconds(1));
         // Acknowledged by two, while the third is away.
         break_it(&mut world, Fault::Crash(2));
         taken_out(&mut world, 2);
@@ -328,4 +330,82 @@ fn whoever_starts_a_group_does_not_wait_for_the_missing_servers() {
     assert_eq!(world.active_on("g1"), Vec::<String>::new(), "{}", world.trace());
     ask(&mut world, OperationType::StartGroup, Some("g1"), None);
     taken_over(&mut world, "node2", seconds(2));
+}
+
+/// Wide seeds 3, 36, 85 and more: a server whose disk was replaced lives, and shows it on the shared
+/// disk and the serial line; the other one must go on all the same, for nobody else can admit it.
+#[test]
+fn a_server_without_a_vote_keeps_no_arbiter_from_the_others() {
+    use ArbiterKind::{Disk, Serial, SerialDisk};
+    for arbiter in [Disk, Serial, SerialDisk] {
+        for replaced in [0, 1] {
+            let mut world = online(Options::quiet(2, arbiter));
+            break_it(&mut world, Fault::PowerLoss);
+            break_it(&mut world, Fault::DiskReplaced(replaced, false));
+            mend(&mut world, Fault::PowerLoss);
+            let whole = run_until(&mut world, LONG, |world| world.members().len() == 2);
+            assert!(whole, "{arbiter:?} {replaced}\n{}", world.trace());
+        }
+    }
+}
+
+/// Wide seeds 451, 507, 1410: the first leader writes down everybody's state folder, and power goes
+/// before the others have that: none of them is a stranger for it.
+#[test]
+fn servers_that_lost_power_while_their_disks_were_written_down_come_together_again() {
+    for moment in 0..40 {
+        let mut world = Cluster::new(Options::quiet(3, ArbiterKind::Majority), Detail::Lines);
+        assert!(run_until(&mut world, LONG, |world| world.leader().is_some()));
+        run(&mut world, Duration::from_millis(moment * 2));
+        break_it(&mut world, Fault::PowerLoss);
+        run(&mut world, seconds(1));
+        mend(&mut world, Fault::PowerLoss);
+        let settled = run_until(&mut world, LONG, |world| world.settled());
+        assert!(settled, "{moment}\n{}", world.trace());
+    }
+}
+
+/// Wide seed 562: among many servers some answer always takes longer than an interval.
+#[test]
+fn answers_that_take_longer_than_an_interval_do_not_keep_many_servers_apart() {
+    let mut options = Options::quiet(12, ArbiterKind::Majority);
+    options.paths = 1;
+    options.delay_max = options.timeout / 10;
+    online(options);
+}
+
+/// Wide seed 542: services that go on without a lease are not started anew without one.
+#[test]
+fn what_goes_on_without_a_lease_is_not_started_without_one() {
+    let mut options = Options::quiet(3, ArbiterKind::Majority);
+    options.on_partition = PartitionAction::Nothing;
+    let mut world = online(options);
+    break_it(&mut world, Fault::Cut(both_ways(&[0], &[1, 2], 2)));
+    run(&mut world, seconds(3));
+    assert_eq!(world.active_on("g1"), ["node1"], "nothing ends it");
+    break_it(&mut world, Fault::KeeperDeath(0));
+    run(&mut world, seconds(1));
+    mend(&mut world, Fault::KeeperDeath(0));
+    // A start would be found by the simulator.
+    run(&mut world, seconds(3));
+    mend(&mut world, Fault::Cut(both_ways(&[0], &[1, 2], 2)));
+    assert!(run_until(&mut world, LONG, |world| !world.active_on("g1").is_empty()));
+}
+
+/// A leader that nobody hears for about a time-out has a change under way when another leads and
+/// writes; it leads again at once, with that one's store: its own change is lost, not made.
+#[test]
+fn a_change_that_a_newer_store_replaced_is_not_acknowledged() {
+    for deaf in (900..1300).step_by(10) {
+        let mut world = quiet(3);
+        let mute = Fault::Cut(links(&[0], &[1, 2], 2));
+        break_it(&mut world, mute.clone());
+        run(&mut world, Duration::from_millis(100));
+        let asked = world.request(0, OperationType::DetachServer, None, Some("node3"));
+        asked.unwrap_or_else(|violation| panic!("{violation}"));
+        run(&mut world, Duration::from_millis(deaf - 100));
+        mend(&mut world, mute);
+        // A change that was acknowledged and that nobody has would be found by the simulator.
+        run(&mut world, seconds(5));
+    }
 }

@@ -1,6 +1,7 @@
 //! Thousands of schedules, each drawn from its seed.
 //!
-//! `STEAD_SCHEDULES` says how many, `STEAD_SEED` which is the first: a failure prints both.
+//! `STEAD_SCHEDULES` says how many, `STEAD_SEED` which is the first, `STEAD_DRAW` whether they are
+//! `wide` or `ordinary`: a failure prints all three.
 
 use std::env;
 use std::sync::Mutex;
@@ -8,52 +9,91 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use stead::engine::Engine;
-use stead::sim::{play, play_twice};
+use stead::sim::{Detail, Failed, Options, Passed, World, play_options, play_twice};
 
-/// Schedules of an ordinary test run.
-const SCHEDULES: u64 = 2000;
+use super::summary::Summary;
+
+/// Schedules of an ordinary test run, of each draw.
+const WIDE: u64 = 1500;
+const ORDINARY: u64 = 2000;
 /// One of so many is played twice (I5).
 const TWICE_EACH: u64 = 50;
 /// Stories of failures that are printed; all are counted.
 const STORIES_MAX: usize = 1;
 
-fn number(variable: &str) -> Option<u64> {
+/// How a schedule is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draw {
+    Wide,
+    Ordinary,
+}
+
+impl Draw {
+    pub fn options(self, seed: u64) -> Options {
+        match self {
+            Draw::Wide => Options::wide(seed),
+            Draw::Ordinary => Options::draw(seed),
+        }
+    }
+
+    pub fn play(self, seed: u64) -> Result<Passed, Box<Failed>> {
+        let options = self.options(seed);
+        match seed.is_multiple_of(TWICE_EACH) {
+            true => play_twice::<Engine>(options),
+            false => play_options::<Engine>(options),
+        }
+    }
+
+    pub fn replay(self, seed: u64) -> String {
+        let draw = match self {
+            Draw::Wide => "wide",
+            Draw::Ordinary => "ordinary",
+        };
+        format!(
+            "replay: STEAD_DRAW={draw} STEAD_SEED={seed} STEAD_SCHEDULES=1 cargo test --profile \
+             simulate --features simulate --test sim schedules -- --nocapture"
+        )
+    }
+}
+
+pub fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")))
 }
 
-#[test]
-fn schedules_keep_every_invariant() {
-    let first = number("STEAD_SEED").unwrap_or(1);
-    let end = first + number("STEAD_SCHEDULES").unwrap_or(SCHEDULES);
+/// Plays schedules on all processors; what was counted, and the seeds that failed.
+pub fn play_all(draw: Draw, first: u64, count: u64) -> (Summary, Vec<(u64, Box<Failed>)>) {
+    let end = first + count;
     let next = AtomicU64::new(first);
     let failures = Mutex::new(Vec::new());
-    let abandoned = AtomicU64::new(0);
-    // Of all that happened in any of them: a change that only makes it faster leaves it as it is.
-    let hash = AtomicU64::new(0);
+    let summary = Mutex::new(Summary::default());
     let workers = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
+                let mut own = Summary::default();
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= end {
-                        return;
+                        break;
                     }
-                    let twice = seed.is_multiple_of(TWICE_EACH);
-                    match if twice { play_twice::<Engine>(seed) } else { play::<Engine>(seed) } {
-                        Ok(passed) => {
-                            abandoned.fetch_add(passed.abandoned, Ordering::Relaxed);
-                            hash.fetch_add(passed.hash ^ seed, Ordering::Relaxed);
-                        }
+                    match draw.play(seed) {
+                        Ok(passed) => own.add(&draw.options(seed), &passed),
                         Err(failure) => failures.lock().unwrap().push((seed, failure)),
                     }
                 }
+                summary.lock().unwrap().merge(own);
             });
         }
     });
     let mut failures = failures.into_inner().unwrap();
     failures.sort_by_key(|(seed, _)| *seed);
+    (summary.into_inner().unwrap(), failures)
+}
+
+fn keep_every_invariant(draw: Draw, first: u64, count: u64) {
+    let began = std::time::Instant::now();
+    let (summary, failures) = play_all(draw, first, count);
     for (_, failure) in failures.iter().take(STORIES_MAX) {
         println!("{failure}");
     }
@@ -61,11 +101,39 @@ fn schedules_keep_every_invariant() {
         crate::saved::show_shrunk(failure);
     }
     for (seed, failure) in &failures {
-        println!("seed {seed}: {}", failure.violation);
+        println!("seed {seed}: {}\n{}", failure.violation, draw.replay(*seed));
     }
-    let lost = abandoned.into_inner();
-    let hash = hash.into_inner();
-    println!("{} schedules, hash {hash:016x}", end - first);
-    println!("{lost} changes lost where views shared no server");
-    assert!(failures.is_empty(), "{} of {} schedules failed", failures.len(), end - first);
+    let speed = count as f64 / began.elapsed().as_secs_f64();
+    println!("{draw:?}: {count} schedules, {speed:.0} a second\n{summary}");
+    assert!(failures.is_empty(), "{} of {count} schedules failed", failures.len());
+}
+
+#[test]
+fn schedules_keep_every_invariant() {
+    let draws = match env::var("STEAD_DRAW").as_deref() {
+        Ok("wide") => vec![(Draw::Wide, WIDE)],
+        Ok("ordinary") => vec![(Draw::Ordinary, ORDINARY)],
+        _ => vec![(Draw::Ordinary, ORDINARY), (Draw::Wide, WIDE)],
+    };
+    for (draw, usual) in draws {
+        let first = number("STEAD_SEED").unwrap_or(1);
+        keep_every_invariant(draw, first, number("STEAD_SCHEDULES").unwrap_or(usual));
+    }
+}
+
+#[test]
+fn what_was_drawn_is_played_from_its_list_to_the_same_end() {
+    for seed in 1..60 {
+        let draw = if seed % 2 == 0 { Draw::Wide } else { Draw::Ordinary };
+        let options = draw.options(seed);
+        let turbulence = options.turbulence;
+        let mut drawn = World::<Engine>::new(options.clone(), Detail::Content);
+        drawn.stir();
+        let first = drawn.run_for(turbulence);
+        let mut played = World::<Engine>::new(options, Detail::Content);
+        played.follow(drawn.acts());
+        assert_eq!(first, played.run_for(turbulence), "{draw:?} {seed}");
+        assert_eq!(drawn.trace().hash(), played.trace().hash(), "{draw:?} {seed}");
+        assert_eq!(drawn.acts(), played.acts(), "{draw:?} {seed}");
+    }
 }

@@ -241,7 +241,8 @@ impl Watch {
                 return Some(format!("the slot of {name} can't be read, and it changes"));
             }
             let higher = server.map(|server| self.priority(server)) < first;
-            if higher && !goes_on {
+            let votes = server.is_none_or(|server| !question.voiceless.contains(server));
+            if higher && votes && !goes_on {
                 return Some(format!("{name} lives and has a higher priority"));
             }
         }

@@ -2,5 +2,6 @@
 //!
 //! Pure, so that the drivers and the simulator play the same rules.
 
+pub mod combined;
 pub mod disk;
 pub mod serial;

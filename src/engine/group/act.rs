@@ -40,6 +40,8 @@ pub(super) struct Desk {
     /// Whose work is under way.
     pub works: BTreeMap<ActionId, (GroupName, ResourceName)>,
     pub version: u64,
+    /// This server has no live lease: what runs may go on, but nothing is started.
+    pub lapsed: bool,
     pub flaw: Flaw,
 }
 
@@ -67,7 +69,10 @@ impl Group {
             if self.cycle && self.certainly_stopped() {
                 self.cycle = false;
             }
-            let steps = plan::plan(self, model, now.instant, desk.flaw);
+            let mut steps = plan::plan(self, model, now.instant, desk.flaw);
+            if desk.lapsed && !flawed!(desk.flaw, StartsWithoutLease) {
+                steps.retain(|step| !matches!(step, Step::Act(_, ResourceAction::Start)));
+            }
             if steps.is_empty() {
                 break;
             }

@@ -126,6 +126,7 @@ impl Groups {
             effects: VecDeque::new(),
             works: BTreeMap::new(),
             version: 0,
+            lapsed: false,
             flaw: Flaw::default(),
         };
         Self {
@@ -301,6 +302,13 @@ impl Groups {
         for group in self.groups.values_mut() {
             group.on_isolated(&mut self.desk);
             group.settle(&mut self.desk, now);
+        }
+    }
+
+    /// Without a live lease nothing is started, even where what runs goes on.
+    pub fn lapse(&mut self, now: Now, lapsed: bool) {
+        if std::mem::replace(&mut self.desk.lapsed, lapsed) && !lapsed {
+            self.settle_all(now);
         }
     }
 

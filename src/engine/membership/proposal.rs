@@ -15,6 +15,8 @@ pub struct PreVoteRound {
     pub round: u64,
     /// When it was asked; after an interval it is asked again.
     pub asked: Instant,
+    /// When they were first asked.
+    pub begun: Instant,
     /// Who is asked, with the runs of their agents.
     pub members: BTreeMap<ServerName, BootId>,
     /// Who said that it would follow.

@@ -10,6 +10,7 @@ use super::{Engine, leading::Leadership};
 use crate::api::names::ServerName;
 use crate::engine::ids::{IncarnationId, Revision};
 use crate::engine::message::{Message, StoreSnapshot};
+use crate::engine::mutation::flawed;
 use crate::engine::placement::{DiskIntent, disk_intent_key};
 
 /// Intervals between two fillings of the same server: the store may be large.
@@ -25,10 +26,14 @@ impl Engine {
             return false;
         };
         // A member's heartbeat may be older than what it has just written.
+        if flawed!(self.flaw, StrangersVote) {
+            return false;
+        }
         let follows = self.liveness.peer(server).is_some_and(|peer| peer.view.is_some());
         // A new disk has only what `init` wrote before it is filled, with what admits it: one that
         // has more was admitted by a view that this server was not in.
-        known.incarnation != incarnation && revision <= *at || revision < *at && !follows
+        let oldest = known.holds.unwrap_or(*at);
+        known.incarnation != incarnation && revision <= *at || revision < oldest && !follows
     }
 
     fn disk_known(&self, server: &ServerName) -> Option<(IncarnationId, Revision)> {
@@ -69,15 +74,27 @@ impl Engine {
                 .is_some_and(|leadership| leadership.lead.members.contains_key(&server));
             let same = known.incarnation == incarnation;
             match (member, same) {
-                (true, true) if known.first => self.write_disk(&server, incarnation),
-                (false, false) if stranger => self.write_disk(&server, incarnation),
+                // A batch that names members and that not all of them have, because the leader was
+                // lost with it, must make no stranger of any.
+                (true, true) if known.first => {
+                    let holds = self.certainly_on_disk(&server).filter(|holds| *holds > at);
+                    if holds.is_some() {
+                        self.write_disk(&server, incarnation, holds);
+                    }
+                }
+                (false, false) if stranger => self.write_disk(&server, incarnation, None),
                 (false, true) if stranger && revision < at => self.fill(&server),
                 (true, _) | (false, _) => {}
             }
         }
     }
 
-    fn write_disk(&mut self, server: &ServerName, incarnation: IncarnationId) {
+    fn write_disk(
+        &mut self,
+        server: &ServerName,
+        incarnation: IncarnationId,
+        holds: Option<Revision>,
+    ) {
         let Some(Leadership { disks_written, lead, .. }) = &mut self.leadership else {
             return;
         };
@@ -89,7 +106,7 @@ impl Engine {
             let parameters = [("server", server.as_str()), ("incarnation", text.as_str())];
             self.event("Server", server.as_str(), "DiskAdmitted", &parameters, &[]);
         }
-        let intent = DiskIntent { incarnation, since: self.now.wall, first: false };
+        let intent = DiskIntent { incarnation, since: self.now.wall, first: false, holds };
         self.write_intent(disk_intent_key(server), intent.json());
     }
 

@@ -5,13 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{AfterPersist, Engine};
 use crate::api::names::ServerName;
 use crate::engine::effect::Record;
-use crate::engine::ids::{BootId, Term};
+use crate::engine::ids::{BootId, Revision, Term};
 use crate::engine::membership::proposal::{ArbiterStep, PreVoteRound, Proposal};
 use crate::engine::message::{
     DiskHealth, GroupPhase, Message, Nack, PreVote, PreVoteReply, Promise, Propose,
 };
 use crate::engine::model::Arbiter;
 use crate::engine::mutation::flawed;
+use crate::engine::time::Instant;
+
+/// Time-outs without a leader after which each further server proposes in its turn: longer than a
+/// view change takes that does come to something.
+const CANDIDATE_TIMEOUTS: u32 = 3;
 
 impl Engine {
     /// The leader that this server follows and hears, or itself while it may act.
@@ -66,6 +71,9 @@ impl Engine {
         if self.leadership.is_some() && !self.lease_live() {
             self.drop_leadership();
         }
+        if self.leadership.is_some() || self.leader_to_stay_with().is_some() {
+            self.leaderless = None;
+        }
         if let Some(leadership) = &self.leadership {
             let present = &leadership.lead.members;
             if self.lease_live() && self.view_is_outdated(present) {
@@ -78,22 +86,31 @@ impl Engine {
             return;
         }
         let members = self.live_members();
-        let first = self.first_candidate(&members);
+        let since = *self.leaderless.get_or_insert(self.now.instant);
         if self.looks_around(&members) {
             self.pre_vote = None;
-        } else if first == Some(self.me()) && self.could_be_held(&members) {
+        } else if self.is_candidate(&members, since) && self.could_be_held(&members) {
             self.pre_vote_for(members);
         } else {
             self.pre_vote = None;
         }
     }
 
-    /// Who proposes where nobody leads: the first that can.
-    fn first_candidate(&self, of: &BTreeMap<ServerName, BootId>) -> Option<&ServerName> {
+    /// Who proposes where nobody leads, in their order.
+    fn candidates(&self, of: &BTreeMap<ServerName, BootId>) -> impl Iterator<Item = &ServerName> {
         let can = |name: &&ServerName| {
             of.contains_key(*name) && self.liveness.disk(name) != DiskHealth::New
         };
-        self.model.cluster.servers.iter().find(can)
+        self.model.cluster.servers.iter().filter(can)
+    }
+
+    /// The first proposes at once. The others do so in their turn where that comes to nothing:
+    /// servers need not agree on who is first, and each would wait for another for ever.
+    fn is_candidate(&self, of: &BTreeMap<ServerName, BootId>, leaderless: Instant) -> bool {
+        let rank = self.candidates(of).position(|name| name == self.me());
+        let patience = self.timing().timeout * CANDIDATE_TIMEOUTS;
+        rank.and_then(|rank| u32::try_from(rank).ok())
+            .is_some_and(|rank| self.now.instant.since(leaderless) >= patience * rank)
     }
 
     /// Whether it is too early to say who is missing: this server has just started, or the agent of
@@ -136,6 +153,7 @@ impl Engine {
     /// a majority, and a proposal would only make others deaf.
     fn could_be_held(&self, members: &BTreeMap<ServerName, BootId>) -> bool {
         match self.model.cluster.arbiter {
+            Arbiter::MajorityAndExternal if flawed!(self.flaw, MajorityOfBothIgnored) => true,
             Arbiter::Majority | Arbiter::MajorityAndExternal => {
                 let configured = self.model.cluster.servers.len();
                 let half = flawed!(self.flaw, HalfIsMajority) && 2 * members.len() == configured;
@@ -146,24 +164,25 @@ impl Engine {
     }
 
     fn pre_vote_for(&mut self, members: BTreeMap<ServerName, BootId>) {
-        let due = match &self.pre_vote {
-            None => true,
-            Some(round) => {
-                round.members != members
-                    || self.now.instant.since(round.asked) >= self.timing().interval
-            }
-        };
-        if due {
+        let now = self.now.instant;
+        let (timeout, interval) = (self.timing().timeout, self.timing().interval);
+        // Answers may take longer than an interval: those that came stay good for a while.
+        let fresh =
+            |round: &PreVoteRound| round.members == members && now.since(round.begun) < timeout;
+        if !self.pre_vote.as_ref().is_some_and(fresh) {
             self.pre_vote_rounds += 1;
-            let round = self.pre_vote_rounds;
-            let asked = self.now.instant;
-            for peer in
-                members.keys().filter(|name| *name != self.me()).cloned().collect::<Vec<_>>()
-            {
-                self.send(&peer, Message::PreVote(PreVote { round }));
+            let (round, granted) = (self.pre_vote_rounds, BTreeSet::new());
+            let asked = now - interval;
+            self.pre_vote = Some(PreVoteRound { round, asked, begun: now, members, granted });
+        }
+        let me = self.me().clone();
+        if let Some(round) = self.pre_vote.as_mut().filter(|r| now.since(r.asked) >= interval) {
+            round.asked = now;
+            let number = round.round;
+            let silent = |name: &&ServerName| **name != me && !round.granted.contains(*name);
+            for peer in round.members.keys().filter(silent).cloned().collect::<Vec<_>>() {
+                self.send(&peer, Message::PreVote(PreVote { round: number }));
             }
-            let granted = BTreeSet::new();
-            self.pre_vote = Some(PreVoteRound { round, asked, members, granted });
         }
         self.finish_pre_vote();
     }
@@ -204,6 +223,8 @@ impl Engine {
             .filter_map(|(_, peer)| peer.promised.as_ref())
             .map(|term| term.number)
             .chain([self.promised.number])
+            // A new disk knows of no promise: but what fills it shows the terms that were used.
+            .chain([self.durable.revision.0 >> Revision::INDEX_BITS])
             .chain(self.recorded_term.as_ref().map(|term| term.number))
             .max()
             .unwrap_or(0);
@@ -352,7 +373,7 @@ impl Engine {
     /// The arbiter refuses: with whom this server hears now, under a higher term than the record
     /// may hold, it is another question; and perhaps another server's to ask.
     fn replace_refused(&mut self, live: BTreeMap<ServerName, BootId>) {
-        let first = self.first_candidate(&live);
+        let first = self.candidates(&live).next();
         let ours = self.leadership.is_some()
             || first == Some(self.me()) && self.leader_to_stay_with().is_none();
         if !ours {

@@ -23,6 +23,7 @@ use crate::engine::ids::{ActionId, BootId};
 use crate::engine::input::FenceAnswer;
 use crate::engine::membership::lead::Freedom;
 use crate::engine::message::FencingAbility;
+use crate::engine::mutation::flawed;
 use crate::engine::operations::{FenceFacts, FenceProgress};
 use crate::engine::placement::{Desired, GroupFacts, Holder, Report, WaitingOn};
 use crate::engine::time::{Instant, WallTime};
@@ -124,6 +125,9 @@ impl Engine {
     pub(super) fn time_frees(&self) -> bool {
         let Some(fencing) = &self.model.cluster.fencing else { return true };
         let exclusive = self.model.cluster.arbiter.is_exclusive();
+        if flawed!(self.flaw, TimeFreesUnexclusive) {
+            return true;
+        }
         exclusive && fencing.takeover == FencingTakeover::FencedOrTime
     }
 
@@ -468,6 +472,8 @@ impl Engine {
         said: &str,
     ) {
         let now = self.now.instant;
+        let taken = flawed!(self.flaw, FenceUnknownIsConfirmed) && answer == FenceAnswer::Unknown;
+        let answer = if taken { FenceAnswer::Fenced } else { answer };
         let boot = self.liveness.peer(server).and_then(|peer| peer.boot);
         let Some(run) = self.fences.runs.get_mut(server) else { return };
         let before = run.fence.open();

@@ -165,6 +165,7 @@ impl Engine {
             }
             self.effects.push_back(Effect::Lease { until });
             self.isolated = false;
+            self.groups.lapse(self.now, false);
         }
     }
 
@@ -187,6 +188,7 @@ impl Engine {
         self.lease.end();
         self.was_started |= self.view.take().is_some_and(|view| view.started);
         self.renewed = None;
+        self.groups.lapse(self.now, true);
         if !nothing {
             self.effects.push_back(Effect::Lease { until: None });
             self.groups.on_isolated(self.now);

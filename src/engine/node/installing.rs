@@ -67,7 +67,12 @@ impl Engine {
                 Some(true)
             }
             // A majority is exclusive by itself; the others need no record then.
-            Arbiter::MajorityAndExternal if 2 * proposal.members.len() <= configured => Some(false),
+            Arbiter::MajorityAndExternal
+                if 2 * proposal.members.len() <= configured
+                    && !flawed!(self.flaw, MajorityOfBothIgnored) =>
+            {
+                Some(false)
+            }
             Arbiter::External { .. } | Arbiter::MajorityAndExternal => None,
         };
         match inside {
@@ -97,9 +102,13 @@ impl Engine {
             peer.last_heard().map(|last| now.since(last))
         };
         let outside = self.model.cluster.servers.iter().filter(|name| !members.contains(*name));
-        let absent = outside.map(|name| (name.clone(), heard(name))).collect();
+        let has_no_vote = |name: &&ServerName| self.liveness.alive(name) && self.is_stranger(name);
+        let (voiceless, others): (Vec<&ServerName>, Vec<&ServerName>) =
+            outside.partition(has_no_vote);
+        let absent = others.into_iter().map(|name| (name.clone(), heard(name))).collect();
+        let voiceless = voiceless.into_iter().cloned().collect();
         let revision = self.newest_known();
-        let question = ArbiterQuestion { members, term, revision, absent };
+        let question = ArbiterQuestion { members, term, revision, absent, voiceless };
         self.effects.push_back(Effect::AskArbiter { id, question });
     }
 

@@ -229,6 +229,10 @@ impl Engine {
         if flawed!(self.flaw, HalfIsMajority) && configured.len().is_multiple_of(2) {
             configured = &configured[1..];
         }
+        if flawed!(self.flaw, MajorityOfBothIgnored) && arbiter == Arbiter::MajorityAndExternal {
+            let arbiter = Arbiter::External { exclusive: false };
+            return leadership.lead.authority(now, self.me(), configured, arbiter);
+        }
         let basis = leadership.lead.authority(now, self.me(), configured, arbiter);
         if flawed!(self.flaw, AcksOfSomeSuffice) {
             let majority = Arbiter::Majority;

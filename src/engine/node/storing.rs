@@ -436,6 +436,14 @@ impl Engine {
         self.try_commit();
     }
 
+    /// The newest revision that a member of this leader's view has on its disk, as far as is known.
+    pub(super) fn certainly_on_disk(&self, server: &ServerName) -> Option<Revision> {
+        if server == self.me() {
+            return Some(self.durable.revision);
+        }
+        self.store.members.get(server).copied()
+    }
+
     /// Every member has it: it is the spec.
     fn try_commit(&mut self) {
         let Some(leadership) = &self.leadership else {
@@ -534,6 +542,7 @@ impl Engine {
         for (name, (_, promise)) in promises.iter().filter(|(name, _)| **name != me) {
             self.note_lineage(name, promise.writer.as_ref(), promise.revision);
         }
+        self.forget_replaced_flight();
         if let (Some(flight), Some(leadership)) = (&mut self.store.in_flight, &self.leadership) {
             flight.append.term = leadership.lead.term.clone();
             let revision = flight.append.revision;
@@ -549,6 +558,18 @@ impl Engine {
             self.send_snapshot_if_behind(&name);
         }
         self.try_commit();
+    }
+
+    /// What was under way is lost where a member's newer store took the place of ours: that number
+    /// is passed, but nobody has the change.
+    fn forget_replaced_flight(&mut self) {
+        let current = self.durable.revision;
+        let replaced = |flight: &mut InFlight| {
+            current != flight.append.previous && current != flight.append.revision
+        };
+        if let Some(flight) = self.store.in_flight.take_if(replaced) {
+            self.answer_origins(&flight.origins, Err(WriteError::Unknown));
+        }
     }
 
     pub(super) fn store_lost_leadership(&mut self) {

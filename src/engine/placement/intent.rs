@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::{KeptOut, Out};
 use crate::api::kinds::Machines;
 use crate::api::names::{GroupName, ServerName};
-use crate::engine::ids::{BootId, GrantId, IncarnationId};
+use crate::engine::ids::{BootId, GrantId, IncarnationId, Revision};
 use crate::engine::model::ObjectKey;
 use crate::engine::time::WallTime;
 
@@ -122,6 +122,10 @@ pub struct DiskIntent {
     /// It was given by `stead init`, and no view has had this server as a member since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub first: bool,
+    /// The revision that it certainly held when this was written; none: this one. A folder that is
+    /// older was wiped since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<Revision>,
 }
 
 impl DiskIntent {

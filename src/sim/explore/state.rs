@@ -145,7 +145,7 @@ impl State {
             places: stage.servers.into_iter().enumerate().map(place).collect(),
             late: Vec::new(),
             cut: None,
-            arbiter: LeaseArbiter::new(options.timing().wait(), false),
+            arbiter: LeaseArbiter::new(options.timing().wait(), options.arbiter),
             leaders: BTreeMap::new(),
             grid: BEGIN,
             left: bounds,

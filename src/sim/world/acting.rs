@@ -11,6 +11,9 @@ use crate::sim::setup;
 impl<N: Node> World<N> {
     /// Begins to break things, and to operate, as the options say.
     pub fn stir(&mut self) {
+        if let Some(script) = self.options.script.clone() {
+            return self.follow(&script);
+        }
         self.stirred = self.now;
         if !self.options.faults.is_empty() {
             let delay = self.randoms.faults.duration(Duration::ZERO, self.options.fault_gap * 4);
@@ -52,6 +55,10 @@ impl<N: Node> World<N> {
             Act::Change { at, group, retries } => {
                 let Some(at) = at.or_else(|| self.leader()) else { return Ok(()) };
                 self.change_something(at, group, retries)
+            }
+            Act::Edit { at, edit } => {
+                let Some(at) = at.or_else(|| self.leader()) else { return Ok(()) };
+                self.edit(at, &edit)
             }
             Act::Revive => {
                 self.revive();

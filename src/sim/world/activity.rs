@@ -129,6 +129,7 @@ impl<N: Node> World<N> {
                 | Happening::Thaw { .. }
                 | Happening::Resume { .. }
                 | Happening::Strike
+                | Happening::Ambushed { .. }
                 | Happening::Mend(_)
                 | Happening::Operate
                 | Happening::Act(_) => false,

@@ -7,7 +7,7 @@ use super::{Happening, Told, World};
 use crate::api::catalogue::{self, Language};
 use crate::api::kinds::{MonitorSpec, RecoveryTargetKind};
 use crate::api::names::{MonitorName, PathName, ResourceName, ServerName};
-use crate::engine::effect::{Effect, PowerAction, ResourceAction, ResourceContext};
+use crate::engine::effect::{Effect, PowerAction, Record, ResourceAction, ResourceContext};
 use crate::engine::ids::{ActionId, BootId};
 use crate::engine::message::{Envelope, Message};
 use crate::engine::time::Instant;
@@ -73,12 +73,14 @@ impl<N: Node> World<N> {
                 self.trace.event(self.now, 50 + server as u64, || format!("{name} {effect:?}"));
             }
         }
+        self.watch_moment(server, &effect);
         self.carry_out(server, boot, effect)
     }
 
     fn carry_out(&mut self, server: usize, boot: BootId, effect: Effect) -> Result<(), Violation> {
         match effect {
             Effect::Persist { id, record } => {
+                self.check_promise(server, &record)?;
                 let longest = self.options.disk_max;
                 let delay = self.randoms.disk.duration(Duration::from_micros(100), longest);
                 let done = self.machines[server].disk.submit(self.now + delay, id, record);
@@ -106,8 +108,13 @@ impl<N: Node> World<N> {
                 self.begin_check(server, boot, (id, monitor), &spec, timeout);
             }
             Effect::RecoveryScript { id, timeout, .. } => {
-                let delay = self.randoms.drivers.milliseconds(5, 100).min(timeout);
-                self.after(delay, Happening::Script { server, boot, id });
+                let random = &mut self.randoms.drivers;
+                let drawn = random.milliseconds(5, 100).min(timeout);
+                let (delay, exit_code) = match random.chance(self.options.hangs) {
+                    true => (timeout, None),
+                    false => (drawn, Some(i32::from(random.chance(self.options.failures)))),
+                };
+                self.after(delay, Happening::Script { server, boot, id, exit_code });
             }
             Effect::Fence { id, action, server: target, method } => {
                 self.fence(server, boot, (id, action), &target, &method);
@@ -136,6 +143,24 @@ impl<N: Node> World<N> {
             }
         }
         Ok(())
+    }
+
+    /// A promise never goes back behind another.
+    fn check_promise(&self, server: usize, record: &Record) -> Result<(), Violation> {
+        let machine = &self.machines[server];
+        let known = &machine.disk.contents.promised;
+        match record {
+            Record::Promised(term) if term < known => {
+                let text = format!("{} promises {term} after {known}", machine.name);
+                Err(Violation::new(Invariant::Term, self.now, text))
+            }
+            Record::Promised(_)
+            | Record::SelfFence(..)
+            | Record::Append { .. }
+            | Record::Snapshot { .. }
+            | Record::FinalAction(_)
+            | Record::Room(_) => Ok(()),
+        }
     }
 
     pub(super) fn send(
@@ -275,6 +300,10 @@ impl<N: Node> World<N> {
                 pace.and_then(|pace| pace.checks.get(&monitor).copied())
                     .unwrap_or(drawn)
                     .min(timeout)
+            }
+            // An asynchronous script's end is its failure.
+            None if self.options.rich && !self.healed && random.chance(self.options.failures) => {
+                random.milliseconds(500, 5000)
             }
             None => return,
         };

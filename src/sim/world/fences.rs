@@ -69,6 +69,7 @@ impl<N: Node> World<N> {
             return;
         }
         self.checkers.excuse_everything();
+        self.fenced += 1;
         self.crash(server);
         if self.options.pace.is_some() {
             // Whoever is to switch it on again is part of the play.

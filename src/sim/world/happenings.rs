@@ -43,8 +43,8 @@ impl<N: Node> World<N> {
                 let message = "simulated".into();
                 self.feed_boot(server, boot, Input::Checked { id, result, message })
             }
-            Happening::Script { server, boot, id } => {
-                self.feed_boot(server, boot, Input::ScriptDone { id, exit_code: Some(0) })
+            Happening::Script { server, boot, id, exit_code } => {
+                self.feed_boot(server, boot, Input::ScriptDone { id, exit_code })
             }
             Happening::Ask { server, boot, id, question } => {
                 self.ask_arbiter(server, boot, id, &question);
@@ -82,6 +82,7 @@ impl<N: Node> World<N> {
             Happening::Thaw { server, epoch } => self.thaw(server, epoch),
             Happening::Resume { server, boot } => self.resume(server, boot),
             Happening::Strike => self.strike(),
+            Happening::Ambushed { kind, server } => self.strike_at(kind, server),
             Happening::Mend(fault) => self.mend(&fault),
             Happening::Operate => self.operate(),
             Happening::Act(act) => self.act(*act),
@@ -111,6 +112,7 @@ impl<N: Node> World<N> {
             | Happening::PowerOn { .. }
             | Happening::Thaw { .. }
             | Happening::Strike
+            | Happening::Ambushed { .. }
             | Happening::Mend(_)
             | Happening::Operate
             | Happening::Act(_) => return Some(happening),
@@ -267,7 +269,9 @@ impl<N: Node> World<N> {
             self.trace.milestone(self.now, 5, text);
         }
         // An answer that never comes is one that came at the end of the budget.
-        let delay = if away { self.options.arbiter_budget } else { self.arbiter_delay() };
+        let lost = away || verdict == Verdict::Unknown && self.options.arbiter.has_target();
+        let delay = if lost { self.options.arbiter_budget } else { self.arbiter_delay() };
+        let delay = delay + self.arbiter.slow;
         let answer = Box::new(answer);
         self.after(delay, Happening::Answer { server, boot, id, answer });
     }
@@ -426,16 +430,21 @@ impl<N: Node> World<N> {
             let stood = i64::try_from((self.now - before).as_millis()).unwrap_or(i64::MAX);
             let wall = machine.clock.wall_offset - stood;
             machine.clock = Clock::new(self.now, stood_at, machine.clock.drift(), wall);
+            self.excuse_standing_clock();
         }
+        let machine = &mut self.machines[server];
         let name = &machine.name;
         self.trace.milestone(self.now, 9, || format!("{name} thaws"));
         // Where the guest's clock ran on: the first thing that its timers do is what is overdue. The
         // microseconds that this takes are the window that design.md 3 states, and not counted.
         let now = machine.clock.instant(self.now);
-        if machine.keeper.killing || machine.keeper.expired(now) {
-            machine.keeper.lease = None;
+        let expired = machine.keeper.expired(now);
+        if machine.keeper.killing || expired {
+            if expired {
+                machine.keeper.lease = None;
+                machine.keeper.passed = true;
+            }
             machine.keeper.killing = false;
-            machine.keeper.passed = true;
             self.services_end(server, "was ended by its keeper")?;
             self.send_farewells(server);
             self.tell_passed(server)?;

@@ -11,7 +11,7 @@ use crate::engine::effect::{Change, Expected};
 use crate::engine::ids::{ActionId, Revision};
 use crate::engine::input::Input;
 use crate::engine::model::ObjectKey;
-use crate::sim::acts::Act;
+use crate::sim::acts::{Act, Edit};
 use crate::sim::checkers::{Invariant, Violation};
 use crate::sim::node::{Node, Seen};
 use crate::sim::options::Profile;
@@ -19,10 +19,12 @@ use crate::sim::setup;
 
 /// Numbers of the operator's writes begin here, far from those that nodes give.
 const WRITES_BEGIN: u64 = 1 << 62;
+/// An operator who waits for so many rounds does only what disturbs nothing.
+const PATIENT: u32 = 8;
+/// Rounds after which the operator asks again for what has not come.
+const PERIOD_ROUNDS: u32 = 8;
 /// How often the operator looks after all is healed.
 const ROUND: Duration = Duration::from_secs(1);
-/// Rounds that something stays wrong before the operator acts on it.
-const PATIENCE_ROUNDS: u32 = 8;
 
 impl<N: Node> World<N> {
     pub(super) fn operate(&mut self) -> Result<(), Violation> {
@@ -44,6 +46,12 @@ impl<N: Node> World<N> {
             let retries = self.randoms.workload.between(1, 3);
             return self.act(Act::Change { at, group, retries });
         }
+        if self.options.patience < PATIENT {
+            // Wide: more of what an operator may do.
+            if let Some(act) = self.draw_more(at, group, server) {
+                return self.act(act);
+            }
+        }
         let some_server = self.randoms.workload.chance(600).then_some(server);
         let (type_, group, server) = match self.randoms.workload.below(10) {
             0 | 1 => (OperationType::StartGroup, Some(group), some_server),
@@ -55,6 +63,34 @@ impl<N: Node> World<N> {
             _ => (OperationType::ReturnServer, None, Some(server)),
         };
         self.act(Act::Operate { at, type_, group, server })
+    }
+
+    /// Changes of the spec, and what operators do about lost servers.
+    fn draw_more(&mut self, at: Option<usize>, group: usize, server: usize) -> Option<Act> {
+        let timeout = self.options.timeout;
+        let members = self.options.servers - self.options.witnesses;
+        let fences = self.options.fencing.is_some();
+        let off = !self.machines[server].powered;
+        let random = &mut self.randoms.workload;
+        let edit = match random.below(8) {
+            0 if self.options.arbiter.counts() => {
+                Edit::Timeout(random.duration(timeout, timeout * 2))
+            }
+            1 => Edit::Suspend(group, random.chance(500)),
+            2 => Edit::Policy(group, server % members),
+            3 => Edit::Environment(group, random.number()),
+            4 if fences => {
+                let type_ = OperationType::FenceServer;
+                return Some(Act::Operate { at, type_, group: None, server: Some(server) });
+            }
+            // Nobody says so of one that is on.
+            5 if off => {
+                let type_ = OperationType::ConfirmServerDown;
+                return Some(Act::Operate { at, type_, group: None, server: Some(server) });
+            }
+            _ => return None,
+        };
+        Some(Act::Edit { at, edit })
     }
 
     /// Asks a server for an operation.
@@ -114,15 +150,52 @@ impl<N: Node> World<N> {
         retries: u64,
     ) -> Result<(), Violation> {
         let key = ObjectKey::new("Monitor", format!("{}-monitor", setup::resource_name(group, 0)));
+        self.change(at, key, |spec| spec["retries"] = json!(retries))
+    }
+
+    /// Changes an object as that server has it.
+    fn change(
+        &mut self,
+        at: usize,
+        key: ObjectKey,
+        change: impl Fn(&mut Value),
+    ) -> Result<(), Violation> {
         let Some(agent) = self.machines[at].agent.as_ref() else { return Ok(()) };
         let Some(stored) = agent.node.store().1.get(&key) else { return Ok(()) };
         let Ok(mut object) = serde_json::from_str::<Value>(&stored.json) else { return Ok(()) };
         let expected = Expected::At(stored.revision);
-        object["spec"]["retries"] = json!(retries);
+        change(&mut object["spec"]);
         let generation = object["metadata"]["generation"].as_i64().unwrap_or(1);
         object["metadata"]["generation"] = json!(generation + 1);
         self.trace.milestone(self.now, 15, || format!("OPERATOR changes {}", key.name));
         self.write(at, vec![Change { key, expected, json: Some(object.to_string().into()) }])
+    }
+
+    /// A change of the spec that counts where things run.
+    pub(super) fn edit(&mut self, at: usize, edit: &Edit) -> Result<(), Violation> {
+        let resource = |group: usize| setup::resource_name(group, 0);
+        let key = match edit {
+            Edit::Timeout(_) => ObjectKey::new("Cluster", "cluster"),
+            Edit::Suspend(group, _) => {
+                ObjectKey::new("Monitor", format!("{}-monitor", resource(*group)))
+            }
+            Edit::Policy(group, _) => ObjectKey::new("FailoverGroup", setup::group_name(*group)),
+            Edit::Environment(group, _) => ObjectKey::new("Resource", resource(*group)),
+        };
+        let members = self.options.servers - self.options.witnesses;
+        self.change(at, key, |spec| match edit {
+            Edit::Timeout(timeout) => {
+                spec["heartbeat"]["timeout"] = json!(format!("{}ms", timeout.as_millis()));
+            }
+            Edit::Suspend(_, suspended) => spec["suspended"] = json!(suspended),
+            Edit::Policy(_, first) => {
+                let servers = (0..members).map(|step| setup::server_name((first + step) % members));
+                spec["servers"] = json!(servers.collect::<Vec<_>>());
+            }
+            Edit::Environment(_, value) => {
+                spec["exec"]["environment"] = json!({ "VALUE": value.to_string() });
+            }
+        })
     }
 
     /// Whether every automatic group is online on one allowed server, as the leader says and as it
@@ -179,14 +252,20 @@ impl<N: Node> World<N> {
         self.heal()?;
         let end = self.now + self.options.recovery_bound();
         let mut rounds = 0;
+        let mut fenced = self.fenced;
         while self.now < end {
             self.run_for(ROUND)?;
             if self.settled() {
-                return self.stay_settled();
+                let open = self.operations_open();
+                match self.stay_settled() {
+                    // Somebody asked for that before all was healed, and it is done only now.
+                    Err(_) if self.fenced > fenced || open => fenced = self.fenced,
+                    stayed => return stayed,
+                }
             }
             self.revive();
             rounds += 1;
-            if rounds % PATIENCE_ROUNDS == 0 {
+            if rounds % PERIOD_ROUNDS == self.options.patience % PERIOD_ROUNDS {
                 self.set_right()?;
             }
         }
@@ -196,6 +275,18 @@ impl<N: Node> World<N> {
         };
         let text = format!("not recovered within {:?}: {problems}", self.options.recovery_bound());
         Err(Violation::new(Invariant::I3, self.now, text))
+    }
+
+    /// Whether the leader still has something to do that somebody asked for.
+    fn operations_open(&self) -> bool {
+        let agent = self.leader().and_then(|leader| self.machines[leader].agent.as_ref());
+        let ended = ["Succeeded", "Failed", "Superseded"];
+        agent.is_some_and(|agent| {
+            agent.node.store().1.iter().any(|(key, object)| {
+                let over = |state: &&str| object.json.contains(&format!("\"state\":\"{state}\""));
+                key.kind == "Operation" && !ended.iter().any(|state| over(&state))
+            })
+        })
     }
 
     fn stay_settled(&mut self) -> Result<(), Violation> {

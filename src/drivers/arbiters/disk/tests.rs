@@ -48,6 +48,7 @@ fn question(term: u64, server: &str, members: &[&str]) -> Question {
             term: Term { number: term, proposer: server.into() },
             revision: Revision(term),
             absent: BTreeMap::new(),
+            voiceless: Default::default(),
         },
     }
 }

@@ -133,6 +133,7 @@ fn alone(server: &str, number: u64) -> Question {
             term: Term { number, proposer: name },
             revision: Revision(number << 40),
             absent: BTreeMap::from([(other, None)]),
+            voiceless: Default::default(),
         },
     }
 }

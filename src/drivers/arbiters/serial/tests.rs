@@ -71,6 +71,7 @@ async fn ask(arbiter: &SerialArbiter, network: Option<Duration>) -> Verdict {
             term: Term { number: 1, proposer: "n1".into() },
             revision: Revision(1),
             absent: BTreeMap::from([("n2".into(), network)]),
+            voiceless: Default::default(),
         },
     };
     arbiter.ask(&question).await.verdict

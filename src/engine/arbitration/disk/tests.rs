@@ -22,6 +22,7 @@ fn question(term: u64, proposer: usize, members: &[usize]) -> ArbiterQuestion {
         term: Term { number: term, proposer: name(proposer) },
         revision: Revision(term),
         absent: BTreeMap::new(),
+        voiceless: Default::default(),
     }
 }
 
