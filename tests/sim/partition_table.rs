@@ -148,7 +148,8 @@ fn play(case: &Case) -> Outcome {
     let trace = world.trace().to_string();
     let ended: BTreeSet<&str> = trace
         .lines()
-        .filter_map(|line| line.split_once(": FinalActionTaken")?.0.split_whitespace().last())
+        .filter(|line| line.ends_with("[FinalActionTaken]"))
+        .filter_map(|line| line.split_once(": ")?.0.split_whitespace().last())
         .collect();
     let down = if ended.is_empty() { "-".into() } else { Vec::from_iter(ended).join(" ") };
     Outcome { serving, down }

@@ -14,7 +14,7 @@ use stead::sim::{Detail, Failed, Options, Passed, World, play_options, play_twic
 use super::summary::Summary;
 
 /// Schedules of an ordinary test run, of each draw.
-const WIDE: u64 = 1500;
+const WIDE: u64 = 500;
 const ORDINARY: u64 = 2000;
 /// One of so many is played twice (I5).
 const TWICE_EACH: u64 = 50;
