@@ -194,7 +194,7 @@ impl Lease {
             warn!(%error, "the guard will end this keeper");
         }
         // Where it has fired already, it hears that this process goes on. Full: it heard enough.
-        let _ = (&self.done.1).write(b"1");
+        let _ = (&self.done.1).write_all(b"1");
     }
 
     /// The guard's deadline, for its process.

@@ -670,12 +670,9 @@ impl Engine {
     /// It is answered here; of a server that is not heard nothing new is known.
     fn check_watchdog(&mut self, key: (ServerName, String), id: ActionId) {
         let interval = self.timing().interval;
-        match self.watchdog_ability(&key.0) {
-            Some((answer, message)) => {
-                self.fences.checking = Some((id, key.clone(), self.now.instant));
-                self.on_checked_fence(answer, &message);
-            }
-            None => {}
+        if let Some((answer, message)) = self.watchdog_ability(&key.0) {
+            self.fences.checking = Some((id, key.clone(), self.now.instant));
+            self.on_checked_fence(answer, &message);
         }
         if let Some(check) = self.fences.checks.get_mut(&key) {
             // It costs nothing.
