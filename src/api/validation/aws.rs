@@ -170,7 +170,7 @@ fn check_record(own: &AwsDnsSpec, problems: &mut Vec<Problem>) {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    if labels.len() < 2 || !labels.iter().all(|label| is_label(&label)) {
+    if labels.len() < 2 || !labels.iter().all(is_label) {
         let message = "is no full name of a host: labels of at most 63 letters, digits, `-` and \
                        `_` with dots between them, and a dot at the end";
         problems.push(Problem::error("AwsRecordName", field, message).found(&found));

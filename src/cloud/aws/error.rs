@@ -163,7 +163,9 @@ where
             CredentialsError::ProviderTimedOut(_) => Cause::MetadataSlow,
             CredentialsError::InvalidConfiguration(_) => Cause::CredentialsRefused,
             _ if chain(&error).contains("expired") => Cause::CredentialsExpired,
-            _ => Cause::MetadataSlow,
+            CredentialsError::ProviderError(_) | CredentialsError::Unhandled(_) | _ => {
+                Cause::MetadataSlow
+            }
         };
         return AwsError::new(cause, call, chain(credentials));
     }
@@ -183,7 +185,7 @@ where
         SdkError::ResponseError(_) => Cause::NoAnswer,
         SdkError::DispatchFailure(failure) if failure.is_timeout() => Cause::NoAnswer,
         SdkError::DispatchFailure(_) => Cause::Unreachable,
-        _ => Cause::Refused,
+        SdkError::ConstructionFailure(_) | _ => Cause::Refused,
     };
     AwsError::new(cause, call, chain(&error))
 }

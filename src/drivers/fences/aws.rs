@@ -39,10 +39,8 @@ pub async fn act(using: Use<'_>, spec: &AwsFence, action: FenceAction) -> (Fence
 
 /// What a failed call says of the instance: that it was refused, or nothing at all.
 fn failed(error: &AwsError) -> (FenceAnswer, String) {
-    let answer = match error.cause {
-        Cause::NotAuthorized | Cause::StopProtected => FenceAnswer::NotFenced,
-        _ => FenceAnswer::Unknown,
-    };
+    let refused = matches!(error.cause, Cause::NotAuthorized | Cause::StopProtected);
+    let answer = if refused { FenceAnswer::NotFenced } else { FenceAnswer::Unknown };
     (answer, format!("{} ({})", error.text(), error.id()))
 }
 
