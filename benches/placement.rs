@@ -13,7 +13,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
-use stead::api::kinds::{ApplyChanges, Automation, PartitionAction, ResourceSpec, ReturnPolicy};
+use stead::api::kinds::{
+    ApplyChanges, Automation, DualActivationPolicy, MissedChangesPolicy, PartitionAction,
+    ResourceSpec, ReturnPolicy,
+};
 use stead::api::names::{GroupName, ResourceName, ServerName};
 use stead::api::timing::Timing;
 use stead::engine::ids::{GrantId, Revision, Term};
@@ -68,6 +71,8 @@ fn cluster() -> ClusterModel {
         witnesses: Default::default(),
         fencing: None,
         on_partition: PartitionAction::StopGroups,
+        on_dual_activation: DualActivationPolicy::default(),
+        on_missed_changes: MissedChangesPolicy::default(),
         watchdog: Default::default(),
         wait_for_servers: Duration::from_secs(300),
         return_policy: ReturnPolicy::Manual,

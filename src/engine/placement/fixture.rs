@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::api::kinds::{ApplyChanges, PartitionAction, ResourceSpec, ReturnPolicy};
+use crate::api::kinds::{
+    ApplyChanges, DualActivationPolicy, MissedChangesPolicy, PartitionAction, ResourceSpec,
+    ReturnPolicy,
+};
 use crate::api::timing::Timing;
 use crate::engine::ids::{GrantId, Revision, Term};
 use crate::engine::message::{GroupPhase, Wants};
@@ -114,6 +117,8 @@ fn cluster() -> ClusterModel {
         witnesses: Default::default(),
         fencing: None,
         on_partition: PartitionAction::StopGroups,
+        on_dual_activation: DualActivationPolicy::default(),
+        on_missed_changes: MissedChangesPolicy::default(),
         watchdog: Default::default(),
         wait_for_servers: Duration::from_secs(300),
         return_policy: ReturnPolicy::Manual,

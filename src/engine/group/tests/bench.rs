@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::api::kinds::{
-    ApplyChanges, Automation, PartitionAction, ResourceSpec, ResourceState, ReturnPolicy,
+    ApplyChanges, Automation, DualActivationPolicy, MissedChangesPolicy, PartitionAction,
+    ResourceSpec, ResourceState, ReturnPolicy,
 };
 use crate::api::names::{GroupName, ResourceName, ServerName};
 use crate::api::timing::Timing;
@@ -52,6 +53,8 @@ pub fn model(resources: &[(&str, Value)]) -> Model {
         witnesses: Default::default(),
         fencing: None,
         on_partition: PartitionAction::StopGroups,
+        on_dual_activation: DualActivationPolicy::default(),
+        on_missed_changes: MissedChangesPolicy::default(),
         watchdog: Default::default(),
         wait_for_servers: Duration::from_secs(300),
         return_policy: ReturnPolicy::Manual,
