@@ -277,7 +277,7 @@ impl Engine {
     pub(super) fn history_aspect(&self) -> Option<Aspect<'static>> {
         let (type_, reason) = match self.hold()? {
             Hold::MissedChanges => ("Stalled", "WaitingForChanges"),
-            Hold::Shutdown => ("ShuttingDown", "ClusterShuttingDown"),
+            Hold::Shutdown => ("ClusterShuttingDown", "ClusterShuttingDown"),
         };
         let message = catalogue::render(reason, &[], Language::English);
         Some(Aspect { type_, status: true, reason, message })
