@@ -53,9 +53,9 @@ mod tests {
 
     fn numbers(datagram: &Outgoing) -> Vec<u8> {
         let frames = frame::decode(&datagram.frames).unwrap();
-        let number = |frame| match frame {
-            Frame::Hello(Hello { ask: Some(ask), .. }) => ask[0],
-            other => panic!("{other:?}"),
+        let number = |frame| {
+            let Frame::Hello(Hello { ask: Some(ask), .. }) = frame else { panic!("{frame:?}") };
+            ask[0]
         };
         frames.into_iter().map(number).collect()
     }

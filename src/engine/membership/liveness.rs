@@ -292,13 +292,11 @@ impl Liveness {
     }
 
     /// Whether a peer asks to be left out of the view.
-    #[must_use]
     pub fn leaves(&self, name: &ServerName) -> bool {
         self.disk(name) == DiskHealth::Leaving
     }
 
     /// Peers whose packets arrive, whether or not ours do.
-    #[must_use]
     pub fn heard(&self) -> impl Iterator<Item = &ServerName> {
         self.peers.iter().filter(|(_, peer)| peer.is_heard()).map(|(name, _)| name)
     }
