@@ -141,6 +141,7 @@ fn world(count: usize) -> Option<World> {
 fn measure(count: usize) -> Option<(Duration, Duration, usize)> {
     let world = world(count)?;
     let view = View {
+        hold: None,
         model: &world.model,
         servers: &world.servers,
         groups: &world.groups,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{AfterPersist, Engine};
+use crate::api::kinds::PartitionAction;
 use crate::api::names::{PathName, ServerName};
 use crate::engine::effect::Record;
 use crate::engine::ids::BootId;
@@ -194,7 +195,14 @@ impl Engine {
 
     /// The largest `selfFence` that a server is known to have advertised, here or by promises.
     pub(super) fn self_fence_known(&self, server: &ServerName) -> SelfFence {
-        let derived = SelfFence::Within(self.timing().self_fence);
+        // Of one that was not heard yet: what it will say, as far as the spec tells.
+        let derived = match self.model.cluster.on_partition {
+            PartitionAction::Nothing => SelfFence::None,
+            PartitionAction::StopGroups
+            | PartitionAction::Shutdown
+            | PartitionAction::Reboot
+            | PartitionAction::Panic => SelfFence::Within(self.timing().self_fence),
+        };
         self.durable.self_fence_of.get(server).copied().unwrap_or(derived)
     }
 }

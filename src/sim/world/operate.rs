@@ -284,7 +284,7 @@ impl<N: Node> World<N> {
         agent.is_some_and(|agent| {
             agent.node.store().1.iter().any(|(key, object)| {
                 let over = |state: &&str| object.json.contains(&format!("\"state\":\"{state}\""));
-                key.kind == "Operation" && !ended.iter().any(|state| over(state))
+                key.kind == "Operation" && !ended.iter().any(over)
             })
         })
     }
