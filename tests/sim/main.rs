@@ -7,6 +7,7 @@ mod exploration;
 mod fencing;
 mod histories;
 mod hunt;
+mod mutations;
 mod partition_table;
 mod puppets;
 mod rehearsals;
