@@ -27,6 +27,7 @@ git archive HEAD | tar -x -C "$root/project"
 cat >"$root/run.sh" <<'INSIDE'
 set -euo pipefail
 mount -t proc proc /proc
+umount -l /old
 mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /tmp
@@ -57,7 +58,11 @@ unshare --mount --pid --fork --ipc --uts --cgroup sh -eu -c '
         mkdir -p "$root/cargo/$kept"
         mount --bind "${CARGO_HOME:-$HOME/.cargo}/$kept" "$root/cargo/$kept"
     done
-    exec chroot "$root" bash /run.sh "$@"
+    # Not chroot: who enters another process'"'"'s mount namespace (nsenter) leaves a chroot by that.
+    mkdir -p "$root/old"
+    cd "$root"
+    pivot_root . old
+    exec chroot . bash /run.sh "$@"
 ' sh "$root" \
     "make demo ARGS='--lab bare'" \
     "bash scripts/setup.sh && bash scripts/setup-kubectl.sh && target/kubectl/sid/kubectl version --client"
