@@ -30,6 +30,21 @@ enum Action {
     /// Where the server runs them still, two copies run, and data may be destroyed: look at the
     /// machine first, not at the cluster.
     ConfirmDown(Certified),
+    /// Announce that a server is about to stand still, as under a snapshot or a live migration.
+    ///
+    /// Returns once every server knows: then the server may stand still once within the time given,
+    /// for as long, and nobody takes over from it. A longer standstill, or one that was not
+    /// announced, is a failure like any other. At most `heartbeat.pauseMax` of the Cluster.
+    Pause(Pause),
+}
+
+#[derive(Debug, clap::Args)]
+struct Pause {
+    #[command(flatten)]
+    named: Named,
+    /// How long it will stand still at most.
+    #[arg(long = "for", value_name = "DURATION", value_parser = operation::duration)]
+    length: std::time::Duration,
 }
 
 #[derive(Debug, clap::Args)]
@@ -57,6 +72,12 @@ pub(super) async fn run(global: &Global, arguments: &Arguments) -> Result<(), Fa
         Action::Fence(named) => ("FenceServer", named),
         // Without `--certify` the arguments are refused.
         Action::ConfirmDown(certified) => ("ConfirmServerDown", &certified.named),
+        Action::Pause(pause) => {
+            let length = crate::api::kinds::Duration::from(pause.length).to_string();
+            let fields = [("server", Some(&*pause.named.name)), ("duration", Some(&*length))];
+            let options = &pause.named.options;
+            return operation::run_with(global, options, "PauseServer", &fields).await;
+        }
     };
     operation::run(global, &named.options, type_, None, Some(&named.name)).await
 }

@@ -90,6 +90,10 @@ pub struct Heartbeat {
     pub watchdog: bool,
     /// What it has on disk of the receiver's.
     pub your_self_fence: Option<SelfFence>,
+    /// It is to be followed by nobody: it is about to stand still.
+    pub resigns: bool,
+    /// How long it is about to stand still, once.
+    pub pause: Option<Duration>,
     /// Whether its disk takes what must be written.
     pub disk: DiskHealth,
     /// Its wall clock, shown only.
@@ -410,6 +414,8 @@ pub struct Report {
     pub guard: Guard,
     /// Whether it could fence each other server by each method.
     pub fencing: Vec<FencingAbility>,
+    /// The operation whose announced pause counts.
+    pub pause: Option<String>,
 }
 
 /// What ends a server's services when its agent can't, for people.

@@ -83,6 +83,8 @@ pub struct ClusterModel {
     pub fencing: Option<Arc<Fencing>>,
     /// What a server does without authority.
     pub on_partition: PartitionAction,
+    /// The longest pause that a server may announce.
+    pub pause_max: Duration,
     /// What becomes of a group that two parts ran at once.
     pub on_dual_activation: DualActivationPolicy,
     /// What a part does that lacks changes of another.

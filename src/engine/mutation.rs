@@ -146,6 +146,10 @@ mutations! {
     DivergedMemberNotFilled,
     /// The ladder forgets what it has tried.
     LadderForgets,
+    /// An announced pause counts before every other server has the longer `selfFence` on disk.
+    PauseBeforeAllHaveIt,
+    /// Whoever pauses tells no longer `selfFence`.
+    PauserFenceNotRaised,
     /// Stores are told apart by their revision alone.
     HistoriesComparedByNumber,
     /// M21: a fence that can't tell counts as one that confirmed.

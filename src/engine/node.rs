@@ -20,6 +20,7 @@ mod leading;
 mod observing;
 mod operating;
 mod orders;
+mod pausing;
 mod power;
 mod resetting;
 mod running;
@@ -54,6 +55,7 @@ use fencing::Fences;
 use guarding::Guarding;
 use leading::Leadership;
 use operating::Intents;
+use pausing::Pausing;
 use storing::Store;
 
 /// The engine of one server.
@@ -94,6 +96,7 @@ pub struct Engine {
     fences: Fences,
     keeper: Option<bool>,
     guarding: Guarding,
+    pausing: Pausing,
     retired: bool,
     /// Its keeper is about to end: everything here is being stopped, in order.
     closing: bool,
@@ -184,6 +187,7 @@ impl Engine {
             fences: Fences::default(),
             keeper: None,
             guarding: Guarding::default(),
+            pausing: Pausing::new(durable.self_fence_of.get(&identity.server).copied()),
             retired: false,
             closing: false,
             out_of_service: false,
@@ -311,7 +315,7 @@ impl Engine {
     /// When to call [`Engine::handle`] with `Input::Timer` at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let lease = self.timing().lease;
+        let lease = self.lease_length();
         [
             Some(self.next_tick),
             self.lease.until(lease),
@@ -359,7 +363,7 @@ impl Engine {
     /// Until when it may act, if it may.
     #[must_use]
     pub fn lease_until(&self) -> Option<Instant> {
-        self.lease.until(self.timing().lease).filter(|until| self.now.instant < *until)
+        self.lease.until(self.lease_length()).filter(|until| self.now.instant < *until)
     }
 
     /// Whether it leads an installed view and may act.
@@ -406,6 +410,7 @@ impl Engine {
     }
 
     fn tick(&mut self) {
+        self.consider_pause();
         self.send_heartbeats();
         self.lead_tick();
         self.check_fences();
@@ -423,7 +428,7 @@ impl Engine {
     }
 
     fn lease_live(&self) -> bool {
-        self.lease.live(self.now.instant, self.timing().lease)
+        self.lease.live(self.now.instant, self.lease_length())
     }
 
     /// Sends to the run of the peer's agent that speaks now.

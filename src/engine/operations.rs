@@ -51,6 +51,8 @@ pub struct OperationFacts<'a> {
     pub shutdown: Option<&'a ClusterShutdown>,
     /// The members of the view, with the runs of their agents.
     pub runs: &'a BTreeMap<ServerName, BootId>,
+    /// The operations whose announced pauses count, by server.
+    pub pauses: &'a BTreeMap<ServerName, String>,
     /// Copied into intents, for people.
     pub wall: WallTime,
 }
@@ -179,6 +181,7 @@ pub fn step(operation: &OperationModel, facts: &OperationFacts<'_>) -> Operation
         OperationType::FenceServer => fence_step(operation, facts),
         OperationType::ConfirmServerDown => certificate_step(operation, facts),
         OperationType::ShutdownCluster => whole::shutdown_step(operation, facts),
+        OperationType::PauseServer => pause::pause_step(operation, facts),
         OperationType::StartGroup
         | OperationType::StopGroup
         | OperationType::MoveGroup
@@ -527,7 +530,8 @@ impl GroupCase<'_> {
             | OperationType::ReturnServer
             | OperationType::FenceServer
             | OperationType::ConfirmServerDown
-            | OperationType::ShutdownCluster => OperationStep::default(),
+            | OperationType::ShutdownCluster
+            | OperationType::PauseServer => OperationStep::default(),
         }
     }
 
@@ -547,7 +551,8 @@ impl GroupCase<'_> {
                 | OperationType::ReturnServer
                 | OperationType::FenceServer
                 | OperationType::ConfirmServerDown
-                | OperationType::ShutdownCluster,
+                | OperationType::ShutdownCluster
+                | OperationType::PauseServer,
                 Desired::Automatic | Desired::Running { .. } | Desired::Stopped { .. },
             ) => superseded("what it asked for was withdrawn"),
         }
@@ -779,6 +784,7 @@ impl Desired {
     }
 }
 
+mod pause;
 mod whole;
 
 #[cfg(test)]

@@ -177,6 +177,7 @@ fn cluster(options: &Options) -> ClusterSpec {
         heartbeat: Heartbeat {
             timeout: options.timeout.into(),
             paths: (0..options.paths).map(path_name).collect(),
+            ..Heartbeat::default()
         },
         arbitration: arbitration(options),
         fencing: options.fencing.map(|plan| plan.spec()),

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Cluster, pause, until};
+use crate::harness::{Cluster, pause, signal_namespace, until};
 
 /// A folder with a journal of the service's starts, one of the fence's uses, and the fence.
 struct Lab {
@@ -68,20 +68,9 @@ impl Lab {
     }
 }
 
-/// Every process of a namespace stands still, as in a machine that is paused.
 fn freeze(first: &Path) {
     let first = fs::read_to_string(first).unwrap();
-    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/pid")).ok();
-    let own = namespace(&first).unwrap();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if namespace(&name).as_ref() == Some(&own)
-            && let Ok(number) = name.parse()
-        {
-            let process = nix::unistd::Pid::from_raw(number);
-            let _ = nix::sys::signal::kill(process, Signal::SIGSTOP);
-        }
-    }
+    signal_namespace(first.parse().unwrap(), Signal::SIGSTOP);
 }
 
 fn condition(object: &serde_json::Value, type_: &str) -> (String, String) {

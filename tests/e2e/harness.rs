@@ -113,6 +113,20 @@ impl Drop for Process {
     }
 }
 
+/// Signals every process of a namespace: stopped, they stand still as in a machine that is paused.
+pub fn signal_namespace(first: u32, signal: Signal) {
+    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/pid")).ok();
+    let own = namespace(&first.to_string()).unwrap();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if namespace(&name).as_ref() == Some(&own)
+            && let Ok(number) = name.parse()
+        {
+            let _ = kill(Pid::from_raw(number), signal);
+        }
+    }
+}
+
 /// Written before what else a manifest says: the third server votes, and runs nothing.
 pub const WITNESS: &str = "  # node3 is a witness\n";
 

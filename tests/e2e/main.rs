@@ -9,5 +9,6 @@ mod fencing;
 mod harness;
 mod lifecycle;
 mod partition;
+mod pauses;
 mod refusals;
 mod trust;

@@ -9,6 +9,7 @@ mod histories;
 mod hunt;
 mod mutations;
 mod partition_table;
+mod pauses;
 mod puppets;
 mod rehearsals;
 mod saved;

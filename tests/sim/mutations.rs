@@ -113,6 +113,8 @@ fn ground(of: Mutation) -> Ground {
         Mutation::StaleOrderTaken
         | Mutation::ReleaseWithoutNumber
         | Mutation::StoppingNotReported
+        | Mutation::PauseBeforeAllHaveIt
+        | Mutation::PauserFenceNotRaised
         | Mutation::PlacedOnServerOut => Ground::Operator,
         Mutation::StartOrderIgnored
         | Mutation::StopOrderIgnored

@@ -225,6 +225,8 @@ impl Play {
                 watchdog: false,
                 your_self_fence: None,
                 retiring: false,
+                resigns: false,
+                pause: None,
                 disk: DiskHealth::Well,
                 wall: WallTime(0),
                 version: "test".into(),

@@ -226,4 +226,30 @@ pub(super) const ENTRIES: &[Entry] = &[
         ["Its agents were started.", "エージェントが起動されました。"],
         ["Nothing.", "対処は不要です。"],
     ),
+    entry(
+        "PauseBegins",
+        Information,
+        [
+            "{server} may stand still once within {length}, for as long: every server waits for it",
+            "{server} は {length} 以内に一度、同じ長さまで停止できます: 全サーバーが待機します",
+        ],
+        [
+            "It was announced (stead server pause), and every other server has it on disk.",
+            "事前に通知され (stead server pause)、全サーバーのディスクに記録されました。",
+        ],
+        [
+            "Begin what makes it stand still now; a longer standstill is a failure.",
+            "今のうちに停止を伴う作業を行ってください。これより長い停止は障害とみなされます。",
+        ],
+    ),
+    entry(
+        "PauseEnds",
+        Information,
+        ["{server}'s announced pause is over", "{server} の予告された停止は終了しました"],
+        [
+            "Its time has passed, and the server is heard as ever.",
+            "時間が経過し、サーバーとの通信は正常です。",
+        ],
+        ["Nothing.", "対処は不要です。"],
+    ),
 ];

@@ -730,6 +730,29 @@ pub const ENTRIES: &[Entry] = &[
         ["Add or remove the field.", "項目を追加または削除してください。"],
     ),
     entry(
+        "FieldNotForOperation",
+        Error,
+        ["a field does not fit the operation", "操作に適さない項目があります"],
+        [
+            "machines belongs to ShutdownCluster, duration to PauseServer, which needs it.",
+            "machines は ShutdownCluster、duration は PauseServer (必須) の項目です。",
+        ],
+        ["Add or remove the field.", "項目を追加または削除してください。"],
+    ),
+    entry(
+        "PauseTooLong",
+        Error,
+        ["{field} is longer than a pause may be", "{field} は停止時間の上限を超えています"],
+        [
+            "While a server pauses, a real failure of it is noticed so much later.",
+            "停止中は実際の障害の検出もその分遅れます。",
+        ],
+        [
+            "Announce a shorter pause, or raise spec.heartbeat.pauseMax of the Cluster.",
+            "短い時間を指定するか、Cluster の spec.heartbeat.pauseMax を増やしてください。",
+        ],
+    ),
+    entry(
         "ServerNotInPolicy",
         Error,
         ["{field} is not in the failover policy", "{field} はポリシーにありません"],

@@ -171,6 +171,15 @@ pub struct Heartbeat {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub paths: Vec<String>,
+    /// The longest pause that a server may announce (`stead server pause`): so much longer it is
+    /// waited for, once, and so much longer it may go on alone where it is cut off meanwhile.
+    #[serde(default = "pause_max")]
+    #[schemars(extend("x-stead-minimum" = "1s", "x-stead-maximum" = "10m"))]
+    pub pause_max: Duration,
+}
+
+fn pause_max() -> Duration {
+    std::time::Duration::from_secs(60).into()
 }
 
 fn heartbeat_timeout() -> Duration {
@@ -179,7 +188,7 @@ fn heartbeat_timeout() -> Duration {
 
 impl Default for Heartbeat {
     fn default() -> Self {
-        Self { timeout: heartbeat_timeout(), paths: Vec::new() }
+        Self { timeout: heartbeat_timeout(), paths: Vec::new(), pause_max: pause_max() }
     }
 }
 

@@ -29,15 +29,15 @@ use super::{Condition, Duration};
 #[schemars(extend("x-stead-change" = "Immutable"))]
 #[x_kube(
     validation = (
-        "self.type in ['DetachServer', 'ReturnServer', 'FenceServer', 'ConfirmServerDown', 'ShutdownCluster'] || has(self.group)",
+        "self.type in ['DetachServer', 'ReturnServer', 'FenceServer', 'ConfirmServerDown', 'PauseServer', 'ShutdownCluster'] || has(self.group)",
         "OperationTargetMissing: an operation on a group needs `group`"
     ),
     validation = (
-        "!(self.type in ['DetachServer', 'ReturnServer', 'FenceServer', 'ConfirmServerDown']) || has(self.server)",
+        "!(self.type in ['DetachServer', 'ReturnServer', 'FenceServer', 'ConfirmServerDown', 'PauseServer']) || has(self.server)",
         "OperationTargetMissing: an operation on a server needs `server`"
     ),
     validation = (
-        "!(self.type in ['DetachServer', 'ReturnServer', 'FenceServer', 'ConfirmServerDown']) || !has(self.group)",
+        "!(self.type in ['DetachServer', 'ReturnServer', 'FenceServer', 'ConfirmServerDown', 'PauseServer']) || !has(self.group)",
         "OperationTargetMissing: an operation on a server has no `group`"
     ),
     validation = (
@@ -47,6 +47,10 @@ use super::{Condition, Duration};
     validation = (
         "!has(self.machines) || self.type == 'ShutdownCluster'",
         "FieldNotForOperation: `machines` is for ShutdownCluster only"
+    ),
+    validation = (
+        "has(self.duration) == (self.type == 'PauseServer')",
+        "FieldNotForOperation: PauseServer needs `duration`, and no other operation has it"
     )
 )]
 pub struct OperationSpec {
@@ -62,6 +66,10 @@ pub struct OperationSpec {
     /// What becomes of the machines when the cluster is shut down; by default they go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machines: Option<Machines>,
+    /// How long a server is about to stand still, at most `heartbeat.pauseMax` of the Cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-stead-minimum" = "1s", "x-stead-maximum" = "10m"))]
+    pub duration: Option<Duration>,
     /// When it fails if it has not succeeded, counted from its creation.
     #[serde(default = "deadline")]
     #[schemars(extend("x-stead-minimum" = "1s", "x-stead-maximum" = "168h"))]
@@ -96,6 +104,9 @@ pub enum OperationType {
     /// A person certifies that the server, which is not heard, runs nothing: it is taken over from
     /// as if it had been fenced.
     ConfirmServerDown,
+    /// Announce that the server is about to stand still for `duration`, as under a snapshot or a live
+    /// migration: once this has succeeded, it may do so once within that time, and nobody takes over.
+    PauseServer,
     /// Stop every group in order, then end every agent in good order. Starting the agents starts the
     /// cluster, and its groups as their attributes say.
     ShutdownCluster,

@@ -1,5 +1,7 @@
 //! Operations that are not begun.
 
+use std::time::Duration;
+
 use super::{Set, unknown};
 use crate::api::kinds::{OperationSpec, OperationType};
 use crate::api::problem::Problem;
@@ -48,10 +50,19 @@ fn check_operation(set: &Set, spec: &OperationSpec) -> Vec<Problem> {
                 problems.push(problem.found(&server.as_str().into()));
             }
         }
+        OperationType::PauseServer => problems.extend(too_long_a_pause(set, spec)),
         OperationType::DetachServer
         | OperationType::ReturnServer
         | OperationType::ConfirmServerDown
         | OperationType::ShutdownCluster => {}
     }
     problems
+}
+
+fn too_long_a_pause(set: &Set, spec: &OperationSpec) -> Option<Problem> {
+    let longest = set.cluster.as_ref()?.heartbeat.pause_max;
+    let asked = spec.duration.filter(|asked| Duration::from(*asked) > Duration::from(longest))?;
+    let message = format!("is longer than heartbeat.pauseMax of the Cluster, {longest}");
+    let problem = Problem::error("PauseTooLong", "spec.duration", message);
+    Some(problem.found(&asked.to_string().into()))
 }

@@ -203,8 +203,9 @@ impl Lead {
 
     /// Whether every configured server is a member whose agent we hear.
     #[must_use]
-    pub fn is_whole(&self, configured: &[ServerName], liveness: &Liveness) -> bool {
-        configured.iter().all(|name| self.members.contains_key(name) && liveness.alive(name))
+    pub fn is_whole(&self, now: Instant, configured: &[ServerName], liveness: &Liveness) -> bool {
+        let heard = |name: &ServerName| liveness.alive(name) && !liveness.pauses(now, name);
+        configured.iter().all(|name| self.members.contains_key(name) && heard(name))
     }
 }
 

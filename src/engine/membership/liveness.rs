@@ -18,6 +18,8 @@ use crate::api::names::{PathName, ServerName};
 /// Older runs of a peer that are remembered, so that their late packets are known for what they
 /// are. More runs than this within one packet's life time do not occur.
 const PAST_BOOTS_MAX: usize = 16;
+/// No pause is longer, whatever a peer says: the bound of `heartbeat.pauseMax` and a bit.
+const PAUSE_LIMIT: Duration = Duration::from_secs(601);
 
 /// What changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,12 @@ pub struct Peer {
     pub ended: Option<BootId>,
     /// The run that said that it ends in good order.
     pub retiring: Option<BootId>,
+    /// It is to be followed by nobody.
+    pub resigns: bool,
+    /// The pause that it announced, and when that was first heard.
+    pause: Option<(Duration, Instant)>,
+    /// The latest of its heartbeats on any path, by its own clock.
+    newest: Option<Instant>,
     hears_me: bool,
     alive: bool,
     /// When it was last heard on any path, whichever run.
@@ -194,6 +202,11 @@ impl Liveness {
         peer.promised = Some(heartbeat.promised.clone());
         // A run's store never goes back; its heartbeat may be older than its last answer.
         peer.revision = peer.revision.max(heartbeat.revision);
+        if peer.newest.is_none_or(|newest| heartbeat.sent >= newest) {
+            peer.newest = Some(heartbeat.sent);
+            peer.resigns = heartbeat.resigns;
+            peer.note_pause(heartbeat.pause, now.instant);
+        }
         if heartbeat.retiring {
             peer.retiring = peer.boot;
         }
@@ -205,6 +218,23 @@ impl Liveness {
         let mut changes = Vec::new();
         self.settle(now, from, &mut changes);
         changes
+    }
+
+    /// Whether a heartbeat is not older than another of the same run, which came on another path: an
+    /// older one says nothing of what has changed since.
+    #[must_use]
+    pub fn is_newest(&self, from: &ServerName, sent: Instant) -> bool {
+        let newest = self.peers.get(from).and_then(|peer| peer.newest);
+        newest.is_none_or(|newest| sent >= newest)
+    }
+
+    /// Whether a peer is waited for only because it announced a pause.
+    #[must_use]
+    pub fn pauses(&self, now: Instant, name: &ServerName) -> bool {
+        self.peers.get(name).is_some_and(|peer| {
+            let heard = peer.paths.iter().filter_map(|(_, path)| path.heard).max();
+            peer.alive && heard.is_some_and(|heard| now.since(heard) >= self.timeout)
+        })
     }
 
     /// A keeper said that this run of its server's agent is dead and holds nothing.
@@ -253,15 +283,16 @@ impl Liveness {
     /// When the next path, and with it perhaps a peer, goes silent for too long.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Instant> {
-        let mut oldest: Option<Instant> = None;
+        let mut first: Option<Instant> = None;
         for (_, peer) in self.peers.iter() {
             for (_, path) in peer.paths.iter() {
                 if let Some(heard) = path.heard {
-                    oldest = Some(oldest.map_or(heard, |oldest| oldest.min(heard)));
+                    let until = heard + silence_allowed(peer.pause, heard, self.timeout);
+                    first = Some(first.map_or(until, |first| first.min(until)));
                 }
             }
         }
-        oldest.map(|heard| heard + self.timeout)
+        first
     }
 
     /// Whether a peer is heard and hears us. We always hear ourselves.
@@ -371,8 +402,10 @@ impl Peer {
         name: &ServerName,
         changes: &mut Vec<Change>,
     ) {
+        let pause = self.pause;
+        let silent = |heard| now.instant.since(heard) >= silence_allowed(pause, heard, timeout);
         for (path_name, path) in self.paths.iter_mut() {
-            if path.heard.is_some_and(|heard| now.instant.since(heard) >= timeout) {
+            if path.heard.is_some_and(silent) {
                 path.heard = None;
                 path.hears_me = false;
             }
@@ -399,7 +432,18 @@ impl Peer {
         }
     }
 
+    /// Told once: how long it says so does not lengthen it.
+    fn note_pause(&mut self, told: Option<Duration>, now: Instant) {
+        let known = self.pause.map(|(length, _)| length);
+        if known != told {
+            self.pause = told.map(|length| (length.min(PAUSE_LIMIT), now));
+        }
+    }
+
     fn restart(&mut self, past: BootId) {
+        self.resigns = false;
+        self.pause = None;
+        self.newest = None;
         self.copies = Copies::default();
         self.past.push(past);
         if self.past.len() > PAST_BOOTS_MAX {
@@ -421,5 +465,18 @@ impl Peer {
             path.heard = None;
             path.hears_me = false;
         }
+    }
+}
+
+/// How long a server may be silent that was last heard then: longer where it may have stood still since
+/// within the time that it announced.
+fn silence_allowed(
+    pause: Option<(Duration, Instant)>,
+    heard: Instant,
+    timeout: Duration,
+) -> Duration {
+    match pause {
+        Some((length, since)) if heard < since + length + timeout => timeout + length,
+        Some(_) | None => timeout,
     }
 }

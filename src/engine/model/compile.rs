@@ -161,6 +161,7 @@ fn compile_cluster(objects: &Objects) -> Result<ClusterModel, CompileError> {
         witnesses: witnesses(&spec),
         fencing: spec.fencing.map(Arc::new),
         on_partition: spec.arbitration.on_partition,
+        pause_max: spec.heartbeat.pause_max.into(),
         on_dual_activation: spec.arbitration.on_dual_activation,
         on_missed_changes: spec.arbitration.on_missed_changes,
         watchdog: WatchdogPlan {

@@ -37,9 +37,10 @@ impl Engine {
         (fresh && same_run && self.liveness.alive(&view.leader)).then_some(&view.leader)
     }
 
-    /// The same, without one that asks to be left: whoever can't write can't lead for long.
+    /// The same, without one that asks to be left: whoever can't write can't lead for long, nor can
+    /// one that is about to stand still.
     pub(super) fn leader_to_stay_with(&self) -> Option<&ServerName> {
-        self.live_leader().filter(|leader| !self.liveness.leaves(leader))
+        self.live_leader().filter(|leader| !self.liveness.leaves(leader) && !self.resigns(leader))
     }
 
     /// Whether this server takes part at all. One that starts first meets its keeper and finds out
@@ -99,7 +100,9 @@ impl Engine {
     /// Who proposes where nobody leads, in their order.
     fn candidates(&self, of: &BTreeMap<ServerName, BootId>) -> impl Iterator<Item = &ServerName> {
         let can = |name: &&ServerName| {
-            of.contains_key(*name) && self.liveness.disk(name) != DiskHealth::New
+            of.contains_key(*name)
+                && self.liveness.disk(name) != DiskHealth::New
+                && !self.resigns(name)
         };
         self.model.cluster.servers.iter().filter(can)
     }
@@ -137,6 +140,7 @@ impl Engine {
         if present.keys().any(|name| self.liveness.restarting(name)) {
             return false;
         }
+        // Whoever announced that it stands still is waited for, unless there is another reason.
         if !self.live_members_are(present) {
             return self.could_be_held(&self.live_members());
         }

@@ -147,7 +147,7 @@ impl Engine {
     /// What the keeper is told. With `onPartition: Nothing` services outlive the lease, and this
     /// server says that no time ends them (`selfFence: None`).
     fn services_until(&self) -> Option<Instant> {
-        let until = self.lease.until(self.timing().lease)?;
+        let until = self.lease.until(self.lease_length())?;
         match self.model.cluster.on_partition {
             PartitionAction::Nothing => Some(until + NEVER),
             PartitionAction::StopGroups
@@ -166,12 +166,13 @@ impl Engine {
             self.effects.push_back(Effect::Lease { until });
             self.isolated = false;
             self.groups.lapse(self.now, false);
+            self.forget_inherited_pause();
         }
     }
 
     /// A lease that time has ended is over before anything else is looked at.
     pub(super) fn expire_lease(&mut self) {
-        let Some(until) = self.lease.until(self.timing().lease) else {
+        let Some(until) = self.lease.until(self.lease_length()) else {
             return;
         };
         let ignored = flawed!(self.flaw, LeaseEndIgnored);

@@ -41,6 +41,10 @@ enum Successor {
 impl Engine {
     /// The longest that services here may outlive the start of their lease.
     pub(super) fn self_fence(&self) -> SelfFence {
+        self.with_pause(self.self_fence_without_pause())
+    }
+
+    fn self_fence_without_pause(&self) -> SelfFence {
         // Before a keeper was met nothing can have been started.
         let goes_on = self.model.cluster.on_partition == PartitionAction::Nothing;
         if goes_on || self.keeper == Some(false) {
@@ -101,7 +105,7 @@ impl Engine {
     }
 
     /// The servers that do not have this server's present `selfFence` on disk.
-    fn lacking(&self) -> BTreeSet<ServerName> {
+    pub(super) fn lacking(&self) -> BTreeSet<ServerName> {
         let mine = self.self_fence();
         let has = |server: &ServerName| {
             self.guarding.known_by.get(server).is_some_and(|known| *known >= mine)

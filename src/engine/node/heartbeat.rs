@@ -32,6 +32,8 @@ impl Engine {
                     self_fence: self.self_fence(),
                     watchdog: self.watchdog_guards(),
                     your_self_fence: self.durable.self_fence_of.get(peer).copied(),
+                    resigns: self.resigns(self.me()),
+                    pause: self.pause_told(),
                     disk: if new { DiskHealth::New } else { self.disk.health },
                     wall: self.now.wall,
                     version: self.identity.version.clone(),
@@ -81,9 +83,12 @@ impl Engine {
 
     fn on_heartbeat(&mut self, from: &ServerName, heartbeat: &Heartbeat) {
         let disk = self.liveness.disk(from);
+        let newest = self.liveness.is_newest(from, heartbeat.sent);
         let changes = self.liveness.on_heartbeat(self.now, from, heartbeat);
         self.on_liveness(changes);
-        self.note_known_self_fence(from, heartbeat.your_self_fence);
+        if newest {
+            self.note_known_self_fence(from, heartbeat.your_self_fence);
+        }
         if let Some(leadership) = &mut self.leadership {
             leadership.dirty |= self.liveness.disk(from) != disk;
         }
@@ -92,7 +97,7 @@ impl Engine {
         // A larger one counts at once (`None` is the largest: nothing ends its services by itself),
         // a smaller one only from a member of the installed view: that one lives by our renewals.
         let news = known.is_none_or(|known| {
-            heartbeat.self_fence > *known || member && heartbeat.self_fence < *known
+            heartbeat.self_fence > *known || member && newest && heartbeat.self_fence < *known
         });
         if news {
             let pending = self.awaiting_disk.values().any(|after| {
@@ -171,13 +176,15 @@ impl Engine {
         members
     }
 
-    /// Whether they are just these.
+    /// Whether they are just these. One that stands still as it announced is in neither.
     pub(super) fn live_members_are(&self, known: &BTreeMap<ServerName, BootId>) -> bool {
+        let pauses = |server: &&ServerName| self.liveness.pauses(self.now.instant, server);
+        let known_now = known.len() - known.keys().filter(pauses).count();
         let mut count = 0;
         self.each_live_member().all(|(server, boot)| {
             count += 1;
             known.get(server) == Some(&boot)
-        }) && count == known.len()
+        }) && count == known_now
     }
 
     fn each_live_member(&self) -> impl Iterator<Item = (&ServerName, BootId)> {
@@ -186,6 +193,7 @@ impl Engine {
                 return Some((server, self.identity.boot));
             }
             let lives = self.liveness.alive(server)
+                && !self.liveness.pauses(self.now.instant, server)
                 && !self.liveness.leaves(server)
                 && !self.is_stranger(server);
             let boot = self.liveness.peer(server).and_then(|peer| peer.boot);

@@ -307,6 +307,7 @@ impl Engine {
             return;
         }
         leadership.dirty |= before.map(fitness) != Some(report.keeper);
+        leadership.dirty |= before.is_none_or(|before| before.pause != report.pause);
         // One that is being deleted goes as soon as it is known to be inactive.
         let resources = self.model.groups.values().flat_map(|group| group.resources.values());
         leadership.dirty |= resources.into_iter().any(|resource| resource.deleting);
@@ -328,7 +329,7 @@ impl Engine {
         let Some(leadership) = &mut self.leadership else {
             return;
         };
-        let whole = leadership.lead.is_whole(&cluster.servers, &self.liveness);
+        let whole = leadership.lead.is_whole(now, &cluster.servers, &self.liveness);
         let pending = leadership.asked.is_some_and(|(_, at)| now.since(at) < lease);
         // A proposer renews its old view, and with it the record, until that carries the new term.
         let asked = |proposal: &Proposal| proposal.arbiter != ArbiterStep::NotAsked;

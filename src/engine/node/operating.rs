@@ -7,7 +7,7 @@ use super::leading::Ran;
 use crate::api::kinds::{Operation, OperationSpec, OperationState, OperationType};
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::ids::Revision;
-use crate::engine::message::OrderReason;
+use crate::engine::message::{OrderReason, Report};
 use crate::engine::model::{ObjectKey, StoredObject};
 use crate::engine::operations::{OperationFacts, OperationModel, settle, step_all};
 use crate::engine::placement::{
@@ -61,6 +61,30 @@ impl Engine {
         self.intents.servers.contains_key(server)
     }
 
+    /// The operation of a type on a server that is under way, as the store says.
+    pub(super) fn running_operation(
+        &self,
+        type_: OperationType,
+        server: &ServerName,
+    ) -> Option<(String, OperationSpec)> {
+        let mut all = self.intents.operations.values();
+        let found = all.find(|operation| {
+            operation.state == OperationState::Running
+                && operation.spec.type_ == type_
+                && operation.spec.server.as_deref() == Some(server.as_str())
+        })?;
+        Some((found.uid.clone(), found.spec.clone()))
+    }
+
+    /// The operations whose announced pauses count, by server.
+    fn pauses_ready(&self) -> BTreeMap<ServerName, String> {
+        let reports = self.leadership.iter().flat_map(|leadership| &leadership.lead.reports);
+        let pause = |(server, report): (&ServerName, &Report)| {
+            Some((server.clone(), report.pause.clone()?))
+        };
+        reports.filter_map(pause).collect()
+    }
+
     /// Operations go on; what they and the facts ask for is written in one write.
     pub(super) fn step_operations(&mut self) {
         let due = self.leadership.as_ref().is_some_and(|leadership| leadership.dirty);
@@ -71,6 +95,7 @@ impl Engine {
         let fences = self.fence_facts();
         let hold = self.hold();
         let again = self.start_again();
+        let pauses = self.pauses_ready();
         let Some(leadership) = &mut self.leadership else {
             return;
         };
@@ -91,6 +116,7 @@ impl Engine {
             fences: &fences,
             shutdown: self.intents.shutdown.as_ref(),
             runs: &leadership.lead.members,
+            pauses: &pauses,
             wall: self.now.wall,
         };
         let mut changes = settle(&facts);
@@ -157,7 +183,8 @@ impl Engine {
             | OperationType::RestartGroup
             | OperationType::FenceServer
             | OperationType::ConfirmServerDown
-            | OperationType::ShutdownCluster => return,
+            | OperationType::ShutdownCluster
+            | OperationType::PauseServer => return,
         };
         self.event("Server", server, reason, &[("server", server)], &[Some(cause)]);
     }
@@ -259,6 +286,7 @@ impl Engine {
             .filter(|name| !view.members.contains(name) && !self.known_out(name))
             // It left by itself, and comes back by itself.
             .filter(|name| !self.liveness.leaves(name))
+            .filter(|name| !self.liveness.pauses(self.now.instant, name))
             .cloned()
             .collect();
         for server in lost {

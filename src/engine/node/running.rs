@@ -159,6 +159,7 @@ impl Engine {
             keeper: self.keeper == Some(true) && !self.closing,
             guard: self.guard(),
             fencing: self.fences.abilities(),
+            pause: self.pause_ready(),
         }
     }
 

@@ -14,7 +14,8 @@ fn operation(type_: OperationType, server: Option<&str>) -> OperationModel {
         | OperationType::ReturnServer
         | OperationType::FenceServer
         | OperationType::ConfirmServerDown
-        | OperationType::ShutdownCluster => None,
+        | OperationType::ShutdownCluster
+        | OperationType::PauseServer => None,
         OperationType::StartGroup
         | OperationType::StopGroup
         | OperationType::MoveGroup
@@ -28,6 +29,7 @@ fn operation(type_: OperationType, server: Option<&str>) -> OperationModel {
             group,
             server: server.map(str::to_owned),
             machines: None,
+            duration: None,
             deadline: std::time::Duration::from_secs(60).into(),
         },
         state: OperationState::Pending,
@@ -44,14 +46,15 @@ struct Play {
     operations: BTreeMap<String, OperationModel>,
     shutdown: Option<ClusterShutdown>,
     runs: BTreeMap<ServerName, BootId>,
+    pauses: BTreeMap<ServerName, String>,
 }
 
 impl Play {
     fn new(lines: &[&str], operation: OperationModel) -> Self {
         let operations = BTreeMap::from([("op1".to_owned(), operation)]);
         let runs = ["node1", "node2", "node3"].map(|name| (name.into(), BootId(7))).into();
-        let (fences, shutdown) = (BTreeMap::new(), None);
-        Self { world: World::read(lines), operations, fences, shutdown, runs }
+        let (fences, pauses, shutdown) = (BTreeMap::new(), BTreeMap::new(), None);
+        Self { world: World::read(lines), operations, fences, shutdown, runs, pauses }
     }
 
     fn facts(&self) -> OperationFacts<'_> {
@@ -61,6 +64,7 @@ impl Play {
             fences: &self.fences,
             shutdown: self.shutdown.as_ref(),
             runs: &self.runs,
+            pauses: &self.pauses,
             wall: WallTime(1_700_000_000_000),
         }
     }

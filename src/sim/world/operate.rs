@@ -25,6 +25,8 @@ const PATIENT: u32 = 8;
 const PERIOD_ROUNDS: u32 = 8;
 /// How often the operator looks after all is healed.
 const ROUND: Duration = Duration::from_secs(1);
+/// Time-outs that an announced pause lasts.
+pub const PAUSE_TIMEOUTS: u32 = 6;
 
 impl<N: Node> World<N> {
     pub(super) fn operate(&mut self) -> Result<(), Violation> {
@@ -60,6 +62,9 @@ impl<N: Node> World<N> {
             5 => (OperationType::FailoverGroup, Some(group), None),
             6 => (OperationType::RestartGroup, Some(group), None),
             7 => (OperationType::DetachServer, None, Some(server)),
+            8 if self.randoms.workload.chance(500) => {
+                (OperationType::PauseServer, None, Some(server))
+            }
             _ => (OperationType::ReturnServer, None, Some(server)),
         };
         self.act(Act::Operate { at, type_, group, server })
@@ -123,6 +128,8 @@ impl<N: Node> World<N> {
             group: group.map(Into::into),
             server: server.map(Into::into),
             machines: None,
+            duration: (type_ == OperationType::PauseServer)
+                .then(|| (self.options.timeout * PAUSE_TIMEOUTS).into()),
             deadline: Duration::from_secs(600).into(),
         };
         let json = setup::text(&Operation::new(&name, spec), "Operation", &name);

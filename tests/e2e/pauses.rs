@@ -1,0 +1,61 @@
+//! Servers that stand still as they announced, and servers that did not (OP-26).
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Cluster, signal_namespace};
+
+/// Three time-outs of the heartbeat.
+const STANDSTILL: Duration = Duration::from_secs(3);
+
+fn starts(journal: &Path) -> Vec<String> {
+    fs::read_to_string(journal).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+fn events(cluster: &Cluster) -> String {
+    String::from_utf8_lossy(&cluster.stead(&["events"]).stdout).into_owned()
+}
+
+#[test]
+fn an_announced_standstill_moves_nothing_and_another_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let mut cluster = Cluster::new(&format!(
+        "---\n\
+         apiVersion: stead.dev/v1alpha1\nkind: FailoverGroup\nmetadata: {{name: web}}\n\
+         spec: {{servers: [node1, node2, node3]}}\n\
+         ---\n\
+         apiVersion: stead.dev/v1alpha1\nkind: Resource\nmetadata: {{name: app}}\n\
+         spec:\n  group: web\n  type: Exec\n  exec:\n    \
+         command: [/bin/sh, -c, 'echo $STEAD_SERVER_NAME >> {}; exec sleep 100000']\n",
+        journal.display()
+    ));
+    for server in &mut cluster.servers {
+        server.start_in_namespace();
+    }
+    let first = cluster.online("web");
+
+    let refused = cluster.stead(&["server", "pause", &first, "--for", "5m"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("heartbeat.pauseMax"), "{said}");
+
+    let announced = cluster.stead(&["server", "pause", &first, "--for", "8s"]);
+    assert!(announced.status.success(), "{}", String::from_utf8_lossy(&announced.stderr));
+    let process = cluster.server(&first).first.unwrap();
+    signal_namespace(process, Signal::SIGSTOP);
+    // How long it stands still is what is tried: nothing tells of its end.
+    std::thread::sleep(STANDSTILL);
+    signal_namespace(process, Signal::SIGCONT);
+    let over = |cluster: &Cluster| events(cluster).contains("PauseEnds");
+    crate::harness::until("the pause is over", || over(&cluster));
+    assert_eq!(cluster.online("web"), first);
+    assert_eq!(starts(&journal), [first.clone()]);
+    assert!(!events(&cluster).contains("ServerLost"), "{}", events(&cluster));
+
+    signal_namespace(process, Signal::SIGSTOP);
+    let second = cluster.online_where("web", |now| now != first);
+    assert_eq!(starts(&journal), [first, second]);
+}
