@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use stead::api::kinds::{FencingTakeover, PartitionAction};
+use stead::api::kinds::{FencingTakeover, OperationType, PartitionAction};
 use stead::engine::Engine;
 use stead::engine::mutation::{Flaw, Mutation};
 use stead::sim::{
     Act, ArbiterKind, Fault, FaultKind, FencePlan, Options, Profile, TimedAct, Violation,
-    both_ways, play_options,
+    both_ways, links, play_options,
 };
 
 /// Schedules that are played to find one broken engine.
@@ -82,12 +82,18 @@ enum Ground {
     /// A leader and the next one that don't hear each other, and a third server that hears the
     /// leader again just after it has promised the next one.
     Chain,
+    /// A server that runs something is cut off while it announces a pause.
+    PauseUnheard,
+    /// A server is cut off in its announced pause, and the leader crashes.
+    PauseCut,
 }
 
 fn ground(of: Mutation) -> Ground {
     match of {
         Mutation::NoMargin | Mutation::KeeperToldTooLate => Ground::Drift,
         Mutation::AckInSpiteOfPromise => Ground::Chain,
+        Mutation::PauseBeforeAllHaveIt => Ground::PauseUnheard,
+        Mutation::PauserFenceNotRaised => Ground::PauseCut,
         Mutation::LeaseFromReceipt
         | Mutation::AuthorityFromReceipt
         | Mutation::OldViewAfterOtherPromise
@@ -113,8 +119,6 @@ fn ground(of: Mutation) -> Ground {
         Mutation::StaleOrderTaken
         | Mutation::ReleaseWithoutNumber
         | Mutation::StoppingNotReported
-        | Mutation::PauseBeforeAllHaveIt
-        | Mutation::PauserFenceNotRaised
         | Mutation::PlacedOnServerOut => Ground::Operator,
         Mutation::StartOrderIgnored
         | Mutation::StopOrderIgnored
@@ -134,6 +138,10 @@ fn ground(of: Mutation) -> Ground {
         | Mutation::HistoriesComparedByNumber
         | Mutation::LeaseEndIgnored => Ground::Wide,
     }
+}
+
+fn operate(type_: OperationType, group: Option<usize>, server: usize, after: Duration) -> TimedAct {
+    TimedAct { after, act: Act::Operate { at: None, type_, group, server: Some(server) } }
 }
 
 impl Ground {
@@ -205,6 +213,27 @@ impl Ground {
                 let acts = [cut(0, 1, begin, timeout * 10), cut(0, 2, begin, deaf)];
                 options.script = Some(acts.into());
                 options
+            }
+            Ground::PauseUnheard => {
+                let moved = operate(OperationType::MoveGroup, Some(0), 1, Duration::ZERO);
+                let begin = Duration::from_secs(8);
+                let pause = operate(OperationType::PauseServer, None, 1, begin);
+                let moment = begin + Duration::from_millis(seed * 10 % 200);
+                let silence = Fault::Cut(links(&[1], &[0, 2], 2));
+                let silence = Act::Break { fault: silence, lasts: Duration::from_secs(15) };
+                let script = vec![moved, pause, TimedAct { after: moment, act: silence }];
+                Options { script: Some(script.into()), ..Options::quiet(3, ArbiterKind::Majority) }
+            }
+            Ground::PauseCut => {
+                let begin = Duration::from_secs(8);
+                let pause = operate(OperationType::PauseServer, None, 0, begin);
+                let after = begin + Duration::from_secs(2) + Duration::from_millis(seed * 10);
+                let lasts = Duration::from_secs(15);
+                let cut = Fault::Cut(both_ways(&[0], &[1, 2, 3, 4], 2));
+                let faults = [cut, Fault::Crash(1)]
+                    .map(|fault| TimedAct { after, act: Act::Break { fault, lasts } });
+                let script = [pause].into_iter().chain(faults).collect();
+                Options { script: Some(script), ..Options::quiet(5, ArbiterKind::Majority) }
             }
             Ground::Restarts => {
                 let mut options = majority(&[
