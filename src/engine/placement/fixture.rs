@@ -107,6 +107,7 @@ pub fn order(sequence: u64) -> GrantId {
 
 fn cluster() -> ClusterModel {
     ClusterModel {
+        pause_max: Duration::from_secs(60),
         name: "cluster1".into(),
         servers: Vec::new(),
         paths: vec!["lan".into()],

@@ -43,6 +43,7 @@ pub fn model(resources: &[(&str, Value)]) -> Model {
         generation: 1,
     };
     let cluster = ClusterModel {
+        pause_max: Duration::from_secs(60),
         name: "cluster".into(),
         servers: vec!["one".into(), "two".into()],
         paths: vec!["lan".into()],
