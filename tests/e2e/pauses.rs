@@ -2,14 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Cluster, signal_namespace};
-
-/// Three time-outs of the heartbeat.
-const STANDSTILL: Duration = Duration::from_secs(3);
+use crate::harness::{Cluster, signal_namespace, until};
 
 fn starts(journal: &Path) -> Vec<String> {
     fs::read_to_string(journal).unwrap_or_default().lines().map(str::to_owned).collect()
@@ -46,11 +42,20 @@ fn an_announced_standstill_moves_nothing_and_another_one_does() {
     assert!(announced.status.success(), "{}", String::from_utf8_lossy(&announced.stderr));
     let process = cluster.server(&first).first.unwrap();
     signal_namespace(process, Signal::SIGSTOP);
-    // How long it stands still is what is tried: nothing tells of its end.
-    std::thread::sleep(STANDSTILL);
+    // It stands still as long as kubectl waits in vain for a takeover: three time-outs.
+    let other = if first == "node1" { "node2" } else { "node1" };
+    let taken_over = cluster.kubectl(&[
+        &format!("--context=test-{other}"),
+        "wait",
+        "fg/web",
+        "--for=condition=Ready=false",
+        "--timeout=3s",
+    ]);
+    let said = String::from_utf8_lossy(&taken_over.stderr).into_owned();
+    assert!(said.contains("timed out"), "{said}");
     signal_namespace(process, Signal::SIGCONT);
     let over = |cluster: &Cluster| events(cluster).contains("PauseEnds");
-    crate::harness::until("the pause is over", || over(&cluster));
+    until("the pause is over", || over(&cluster));
     assert_eq!(cluster.online("web"), first);
     assert_eq!(starts(&journal), [first.clone()]);
     assert!(!events(&cluster).contains("ServerLost"), "{}", events(&cluster));
