@@ -160,6 +160,8 @@ mutations! {
     StrangersVote,
     /// Of a majority and an arbiter that must both agree, the arbiter suffices.
     MajorityOfBothIgnored,
+    /// Time frees a lost server though nothing says that nobody else let it act meanwhile.
+    FreedByOldAuthority,
     /// Groups start without a live lease, where what runs goes on without one.
     StartsWithoutLease,
 }

@@ -77,6 +77,8 @@ enum Ground {
     Fences,
     /// A majority that must reach something, and is divided.
     Both,
+    /// The same with an arbiter that takes its time, so that a lease outlives several views.
+    LongLease,
     /// Services that outlive their lease, and keepers that die.
     Lapses,
     /// A leader and the next one that don't hear each other, and a third server that hears the
@@ -103,6 +105,7 @@ fn ground(of: Mutation) -> Ground {
         | Mutation::LeaderNotBoundByAcks
         | Mutation::BareTerm
         | Mutation::OwnReportNotTaken => Ground::Cuts,
+        Mutation::FreedByOldAuthority => Ground::LongLease,
         Mutation::HalfIsMajority => Ground::Halves,
         Mutation::AuthorityAgeDropped => Ground::Five,
         Mutation::SpecBeforeCommit => Ground::Retimes,
@@ -288,6 +291,12 @@ impl Ground {
                 Options { aimed: 0, ..options }
             }
             Ground::Both => rough(3, ArbiterKind::MajorityAndReachable, &CUTS),
+            Ground::LongLease => {
+                let mut faults = CUTS.to_vec();
+                faults.extend([FaultKind::AgentStall, FaultKind::Replace, FaultKind::Drag]);
+                let options = rough(3, ArbiterKind::MajorityAndReachable, &faults);
+                Options { arbiter_budget: options.timeout * 3, ..options }
+            }
             Ground::Lapses => {
                 let faults = [FaultKind::Isolate, FaultKind::KeeperDeath, FaultKind::Split];
                 let on_partition = PartitionAction::Nothing;

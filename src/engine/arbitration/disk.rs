@@ -79,8 +79,8 @@ pub struct Watch {
     servers: Vec<ServerName>,
     window: Duration,
     own: Slot,
-    /// Members of the view for which this server was last told `Held`, while its claim stands.
-    held: Option<Vec<ServerName>>,
+    /// What this server was last told `Held` for, while its claim stands.
+    held: Option<Claim>,
     tracks: BTreeMap<usize, Track>,
 }
 
@@ -228,10 +228,11 @@ impl Watch {
                 continue;
             }
             let without =
-                |held: &Vec<ServerName>| server.is_some_and(|server| !held.contains(server));
-            // It was let go on without that server, whose next question finds our higher term.
-            let goes_on = self.held.as_ref().is_some_and(without);
-            if goes_on && claim.is_some() {
+                |held: &&Claim| server.is_some_and(|server| !held.members.contains(server));
+            let held = self.held.as_ref().filter(without);
+            // That claim was read when this term was first let go on, or it found our term and was
+            // refused. In a new term nothing is known of it: it may have been let go on since.
+            if claim.is_some() && held.is_some_and(|held| held.term == question.term) {
                 continue;
             }
             if let Some(claim) = claim {
@@ -242,7 +243,7 @@ impl Watch {
             }
             let higher = server.map(|server| self.priority(server)) < first;
             let votes = server.is_none_or(|server| !question.voiceless.contains(server));
-            if higher && votes && !goes_on {
+            if higher && votes && held.is_none() {
                 return Some(format!("{name} lives and has a higher priority"));
             }
         }
@@ -261,7 +262,7 @@ impl Watch {
             .filter_map(|(track, _)| track.claimed)
             .max();
         let alone = question.members.len() < self.servers.len();
-        self.held = Some(question.members.clone());
+        self.held = self.own.claim.clone();
         ArbiterAnswer {
             verdict: Verdict::Held,
             handover: claimed.map(|claimed| now.since(claimed)),

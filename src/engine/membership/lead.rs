@@ -80,6 +80,17 @@ pub enum Freedom {
     Never,
 }
 
+impl Freedom {
+    /// When time frees it, if that is what is waited for.
+    #[must_use]
+    pub fn until(self) -> Option<Instant> {
+        match self {
+            Self::Until(instant) => Some(instant),
+            Self::Free | Self::Never => None,
+        }
+    }
+}
+
 impl Absent {
     /// Whether its keeper ended everything that it may have held.
     ///
@@ -166,29 +177,33 @@ impl Lead {
     }
 
     /// Absent servers that may still hold something, and until when.
+    ///
+    /// `as_of`: the beginning of this leader's authority, where it is asked what may start elsewhere.
+    /// Time ends an absent server only if nobody else let it act meanwhile, and that is certain up to
+    /// there and not up to now: since then another view may have renewed what it holds.
     #[must_use]
-    pub fn unfree(&self, now: Instant, timing: &Timing) -> BTreeMap<ServerName, Freedom> {
-        self.each_unfree(now, timing).map(|(name, freedom)| (name.clone(), freedom)).collect()
+    pub fn unfree(&self, as_of: Instant, timing: &Timing) -> BTreeMap<ServerName, Freedom> {
+        self.each_unfree(as_of, timing).map(|(name, freedom)| (name.clone(), freedom)).collect()
     }
 
     /// Each of them.
     pub fn each_unfree(
         &self,
-        now: Instant,
+        as_of: Instant,
         timing: &Timing,
     ) -> impl Iterator<Item = (&ServerName, Freedom)> {
         let quiet = self.quiet_since();
         self.absent.iter().filter_map(move |(name, absent)| match absent.freedom(quiet, timing) {
             Freedom::Free => None,
-            Freedom::Until(instant) if now >= instant => None,
+            Freedom::Until(instant) if as_of >= instant => None,
             freedom @ (Freedom::Until(_) | Freedom::Never) => Some((name, freedom)),
         })
     }
 
     /// Whether no absent server may hold anything any more.
     #[must_use]
-    pub fn all_free(&self, now: Instant, timing: &Timing) -> bool {
-        self.each_unfree(now, timing).next().is_none()
+    pub fn all_free(&self, as_of: Instant, timing: &Timing) -> bool {
+        self.each_unfree(as_of, timing).next().is_none()
     }
 
     /// Whether an answer to the present round came from every other member.

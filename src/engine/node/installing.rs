@@ -284,7 +284,7 @@ impl Engine {
         let former = self.leadership.take();
         let mut leadership = Leadership::new(lead, former, now);
         leadership.recorded = recorded;
-        leadership.take_reports(&self.model, &promises, now, &self.timing());
+        leadership.take_reports(&self.model, &promises, basis, &self.timing());
         self.leadership = Some(leadership);
         let former_members = std::mem::replace(&mut self.last_members, names.clone());
         self.view = Some(View {
@@ -418,7 +418,7 @@ impl Leadership {
         &mut self,
         model: &crate::engine::model::Model,
         promises: &BTreeMap<ServerName, (Instant, Promise)>,
-        now: Instant,
+        as_of: Instant,
         timing: &crate::api::timing::Timing,
     ) {
         let mut held: BTreeMap<GroupName, Vec<(ServerName, Held)>> = BTreeMap::new();
@@ -427,7 +427,7 @@ impl Leadership {
                 held.entry(group.clone()).or_default().push((server.clone(), state.clone()));
             }
         }
-        let free = self.lead.unfree(now, timing).is_empty();
+        let free = self.lead.all_free(as_of, timing);
         let names: BTreeSet<GroupName> = model.groups.keys().chain(held.keys()).cloned().collect();
         for name in names {
             let mut holders = held.remove(&name).unwrap_or_default();

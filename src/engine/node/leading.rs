@@ -241,6 +241,27 @@ impl Engine {
         basis
     }
 
+    /// Up to when it is certain that no other view was let act: as long as time alone frees.
+    pub(super) fn certain_until(&self) -> Instant {
+        if flawed!(self.flaw, FreedByOldAuthority) {
+            return self.now.instant;
+        }
+        self.authority().unwrap_or_default()
+    }
+
+    /// Asks members and arbiter anew as soon as the time of an absent server is over, without
+    /// waiting for the next interval.
+    pub(super) fn renew_authority_after(&mut self, ends: &[Instant]) {
+        let now = self.now.instant;
+        let round = self.leadership.as_ref().and_then(|leadership| leadership.lead.round);
+        let asked = round.map_or(Instant::default(), |(sent, _)| sent);
+        if ends.iter().any(|end| *end <= now && asked < *end) {
+            self.ask_for_leader();
+            self.extend_own_lease();
+            self.begin_round();
+        }
+    }
+
     pub(super) fn extend_own_lease(&mut self) {
         if let Some(basis) = self.authority() {
             self.extend_lease(basis);
@@ -389,11 +410,9 @@ impl Engine {
     pub(super) fn next_freedom(&self) -> Option<Instant> {
         let leadership = self.leadership.as_ref()?;
         let timing = &self.model.cluster.timing;
-        let until = |(_, freedom)| match freedom {
-            Freedom::Until(instant) => Some(instant),
-            Freedom::Free | Freedom::Never => None,
-        };
-        let free = leadership.lead.each_unfree(self.now.instant, timing).filter_map(until).min();
+        let now = self.now.instant;
+        let until = |(_, freedom): (_, Freedom)| freedom.until();
+        let free = leadership.lead.each_unfree(now, timing).filter_map(until).min();
         [free, self.startup_deadline(), leadership.report.again].into_iter().flatten().min()
     }
 }

@@ -7,7 +7,7 @@ use super::{Engine, events::text};
 use crate::api::kinds::LastFailover;
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::ids::GrantId;
-use crate::engine::membership::lead::Absent;
+use crate::engine::membership::lead::{Absent, Freedom};
 use crate::engine::message::{GroupPhase, Held, Order, OrderAction, OrderReason, Wants};
 use crate::engine::mutation::flawed;
 use crate::engine::placement::{
@@ -86,20 +86,19 @@ impl Engine {
     /// Groups of unknown holder are free once every absent server certainly holds nothing.
     fn free_unknown(&mut self) {
         let timing = self.timing();
-        let now = self.now.instant;
+        let as_of = self.certain_until();
         let Some(leadership) = &mut self.leadership else {
             return;
         };
         let lead = &leadership.lead;
-        let unfree =
-            |name: &ServerName| lead.each_unfree(now, &timing).any(|(unfree, _)| unfree == name);
+        let unfree = lead.unfree(as_of, &timing);
         let newly: Vec<ServerName> = lead
             .absent
             .keys()
-            .filter(|name| !leadership.freed.contains(*name) && !unfree(name))
+            .filter(|name| !leadership.freed.contains(*name) && !unfree.contains_key(*name))
             .cloned()
             .collect();
-        let all_free = lead.all_free(now, &timing);
+        let all_free = unfree.is_empty();
         leadership.freed.extend(newly.iter().cloned());
         leadership.dirty |= !newly.is_empty();
         if all_free {
@@ -111,9 +110,11 @@ impl Engine {
                 }
             }
         }
+        let due: Vec<Instant> = unfree.into_values().filter_map(Freedom::until).collect();
         for server in newly {
             self.note_freed(&server);
         }
+        self.renew_authority_after(&due);
     }
 
     fn note_freed(&mut self, server: &ServerName) {
@@ -155,6 +156,7 @@ impl Engine {
         }
         let servers = self.server_facts();
         let hold = self.hold();
+        let as_of = self.certain_until();
         let Some(leadership) = &mut self.leadership else {
             return;
         };
@@ -182,7 +184,7 @@ impl Engine {
             now,
         };
         let (decisions, mut report) = plan(&view);
-        let unfree = leadership.lead.unfree(now, &self.model.cluster.timing);
+        let unfree = leadership.lead.unfree(as_of, &self.model.cluster.timing);
         let all_free = unfree.is_empty();
         self.fences.explain(&unfree, &mut report);
         leadership.report = report;
@@ -441,6 +443,7 @@ impl Engine {
     }
 
     fn on_held(&mut self, from: &ServerName, group: &GroupName, held: &Held) {
+        let as_of = self.certain_until();
         let Some(leadership) = &mut self.leadership else {
             return;
         };
@@ -450,7 +453,7 @@ impl Engine {
             orders.remove(group);
         }
         let timing = self.model.cluster.timing;
-        let all_free = leadership.lead.all_free(self.now.instant, &timing);
+        let all_free = leadership.lead.all_free(as_of, &timing);
         let key = (group.clone(), from.clone());
         if let Some(surplus) = leadership.surplus.get(&key) {
             let ended = surplus.order.as_ref().is_some_and(|id| held.order >= *id);

@@ -52,12 +52,14 @@ impl Engine {
             return Reset::Unknown("what it last said is not from the run that lived last");
         }
         match absent.by_time(lead.quiet_since(), &self.timing()) {
-            Freedom::Until(instant) if self.now.instant >= instant => {
+            Freedom::Until(instant) if self.certain_until() >= instant => {
                 let since = self.now.instant.since(lead.quiet_since());
                 let since = super::events::text(since);
                 Reset::Certain(format!("its watchdog had to be petted; no support for {since}"))
             }
-            Freedom::Until(instant) => Reset::At(instant),
+            Freedom::Until(instant) => {
+                Reset::At(instant.max(self.now.instant + self.timing().interval))
+            }
             Freedom::Free | Freedom::Never => Reset::Unknown("no time ends its services"),
         }
     }

@@ -129,6 +129,22 @@ fn a_dead_claim_is_taken_after_the_window_and_its_age_told() {
 }
 
 #[test]
+fn who_was_let_go_on_once_does_not_overlook_a_claim_that_came_since() {
+    let mut disk = Disk::new(3);
+    disk.live(0, &[0, 1, 2]);
+    assert_eq!(disk.verdict(20, 0, &question(1, 0, &[0])), Verdict::Held);
+    assert_eq!(disk.verdict(21, 1, &question(2, 1, &[1, 2])), Verdict::Lost);
+    // n1 loses the disk, and with it its claim; it hears the others again for a while.
+    for at in 21..33 {
+        disk.live(at, &[1, 2]);
+    }
+    assert_eq!(disk.verdict(33, 1, &question(3, 1, &[1, 2])), Verdict::Held);
+    disk.live(34, &[1, 2]);
+    assert_eq!(disk.verdict(35, 0, &question(4, 0, &[0])), Verdict::Lost, "n2's claim is fresh");
+    assert_eq!(disk.verdict(36, 1, &question(3, 1, &[1, 2])), Verdict::Held);
+}
+
+#[test]
 fn a_server_that_never_saw_the_disk_waits_before_it_believes_an_old_claim_dead() {
     let mut disk = Disk::new(2);
     disk.live(0, &[0]);
