@@ -16,6 +16,14 @@ pub struct Term {
     pub proposer: ServerName,
 }
 
+impl Term {
+    /// The first revision that its leader may write.
+    #[must_use]
+    pub fn first_revision(&self) -> Revision {
+        Revision((self.number << Revision::INDEX_BITS) + 1)
+    }
+}
+
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.number, self.proposer)

@@ -76,6 +76,24 @@ impl Lineage {
     }
 }
 
+/// How far a history has come: of two that met, the greater goes on. It is the last writer that counts,
+/// not the number, for leaders of terms with one number may have written at the same time; and of them
+/// the one of the higher term knew all that was acknowledged under the lower.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    term: u64,
+    writer: Option<Term>,
+    revision: Revision,
+}
+
+impl Position {
+    /// Of a store.
+    #[must_use]
+    pub fn of(writer: Option<Term>, revision: Revision) -> Self {
+        Self { term: revision.term(), writer, revision }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,5 +125,17 @@ mod tests {
         assert_eq!(lineage.before.len(), LEADERS_MAX);
         assert!(lineage.holds(Revision(2000), Some(&term(3, "b")), Revision(35)));
         assert!(!lineage.holds(Revision(2000), Some(&term(99, "b")), Revision(995)));
+    }
+
+    #[test]
+    fn of_two_histories_the_one_with_the_higher_last_term_goes_on() {
+        let at = |term: u64, index: u64| Revision((term << Revision::INDEX_BITS) + index);
+        let position = |number, proposer: &str, index| {
+            Position::of(Some(term(number, proposer)), at(number, index))
+        };
+        assert!(position(4, "a", 3) > position(4, "a", 2));
+        assert!(position(5, "a", 1) > position(4, "b", 9));
+        assert!(position(4, "b", 1) > position(4, "a", 9), "one number, two leaders");
+        assert!(position(1, "a", 1) > Position::of(None, Revision(1)), "as stead init left it");
     }
 }

@@ -123,6 +123,10 @@ mutations! {
     AcknowledgedByLeaderAlone,
     /// A new leader keeps its own store though a member's is newer.
     NewestStoreIgnored,
+    /// Of two histories that met, the one with the greater number goes on, whoever wrote it.
+    NewestByNumber,
+    /// A change that an earlier term wrote is acknowledged as soon as every member has it.
+    EarlierBatchAcknowledged,
     /// Groups are given to servers that are out.
     PlacedOnServerOut,
     /// Resources start before what they depend on.

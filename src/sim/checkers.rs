@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Bound;
 
 use super::clock::TrueTime;
 use super::options::{ArbiterKind, Options, Profile};
@@ -61,6 +62,8 @@ impl fmt::Display for Violation {
 /// A change that was acknowledged.
 #[derive(Clone, Debug)]
 struct Acknowledged {
+    /// The view that made it.
+    term: Term,
     revision: Revision,
     removed: bool,
     /// Servers that certainly have it.
@@ -74,6 +77,8 @@ pub struct Checkers {
     arbiter: ArbiterKind,
     acknowledged: BTreeMap<ObjectKey, Acknowledged>,
     leaders: BTreeMap<Term, ServerName>,
+    /// The views that were installed, with their members.
+    views: BTreeMap<Term, Vec<ServerName>>,
     /// Until when it needs no explanation that a group stops; none: any group, for ever.
     excused: BTreeMap<GroupName, TrueTime>,
     everything_excused: bool,
@@ -90,6 +95,7 @@ impl Checkers {
             arbiter: options.arbiter,
             acknowledged: BTreeMap::new(),
             leaders: BTreeMap::new(),
+            views: BTreeMap::new(),
             excused: BTreeMap::new(),
             everything_excused: options.profile == Profile::Rough,
             abandoned: 0,
@@ -116,10 +122,28 @@ impl Checkers {
         }
     }
 
-    /// A leader says that changes are made.
-    pub fn acknowledge(&mut self, changes: &[Change], revision: Revision, view: &[ServerName]) {
+    /// The leader of a view says that changes are made.
+    pub fn acknowledge(
+        &mut self,
+        changes: &[Change],
+        revision: Revision,
+        term: &Term,
+        view: &[ServerName],
+    ) {
+        // Views follow each other by their terms, whenever they were installed: one that was let go
+        // on without any of these servers need not be over for them.
+        let later = (Bound::Excluded(term), Bound::Unbounded);
+        let apart = |members: &Vec<ServerName>| !members.iter().any(|name| view.contains(name));
+        if self.views.range(later).any(|(_, members)| apart(members)) {
+            self.abandoned += 1;
+            return;
+        }
         for change in changes {
+            if self.acknowledged.get(&change.key).is_some_and(|known| known.term > *term) {
+                continue;
+            }
             let acknowledged = Acknowledged {
+                term: term.clone(),
                 revision,
                 removed: change.json.is_none(),
                 carriers: view.iter().cloned().collect(),
@@ -146,8 +170,13 @@ impl Checkers {
             let text = format!("{other} and {server} both led in term {term}");
             return Err(Violation::new(Invariant::Term, at, text));
         }
+        self.views.insert(term.clone(), members.to_vec());
         let mut abandoned = Vec::new();
         for (key, change) in &mut self.acknowledged {
+            if change.term > *term {
+                // This view was installed late: one that comes after it has made the change.
+                continue;
+            }
             if !self.arbiter.counts() {
                 // Views need not share a server: whoever has it on disk carries it on.
                 change.carriers = on_disk(key, change.revision);

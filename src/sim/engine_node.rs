@@ -41,6 +41,10 @@ impl Node for Engine {
         self.leading().then(|| self.view().map(|view| view.term.clone())).flatten()
     }
 
+    fn term(&self) -> Option<Term> {
+        self.view().map(|view| view.term.clone())
+    }
+
     fn members(&self) -> Vec<ServerName> {
         self.view().map(|view| view.members.clone()).unwrap_or_default()
     }

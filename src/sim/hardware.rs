@@ -3,7 +3,7 @@
 //!
 //! A server shows that it lives whenever it sends: its threads do so at each interval.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::clock::TrueTime;
 use super::options::Options;
@@ -34,6 +34,8 @@ pub struct Hardware {
     disk: Option<Vec<Seen>>,
     line: bool,
     watches: BTreeMap<usize, Watch>,
+    /// Servers whose agents have looked at the disk since they started.
+    looked: BTreeSet<usize>,
     /// When each server last heard the other one over the line.
     heard: BTreeMap<usize, TrueTime>,
     shown: BTreeMap<usize, TrueTime>,
@@ -57,6 +59,7 @@ impl Hardware {
             disk: disk.then(|| vec![Seen::Empty; SLOTS]),
             line,
             watches: BTreeMap::new(),
+            looked: BTreeSet::new(),
             heard: BTreeMap::new(),
             shown: BTreeMap::new(),
         })
@@ -74,6 +77,7 @@ impl Hardware {
         let name = self.names[server].clone();
         self.watches.insert(server, Watch::new(name, self.names.clone(), window, run));
         self.heard.remove(&server);
+        self.looked.remove(&server);
     }
 
     /// A server shows that it lives, and looks around.
@@ -90,6 +94,10 @@ impl Hardware {
             }
         }
         if works.disk {
+            // What an earlier run of its agent claimed stands there still.
+            if self.looked.insert(server) {
+                self.look(now, server);
+            }
             self.write(server, Watch::beat);
             self.look(now, server);
         }

@@ -59,6 +59,8 @@ pub trait Node: Sized {
     fn poll_timeout(&self) -> Option<Instant>;
     /// The term in which it leads an installed view.
     fn leads(&self) -> Option<Term>;
+    /// The term of the view it follows or leads, or did last.
+    fn term(&self) -> Option<Term>;
     /// Members of the view it follows or leads.
     fn members(&self) -> Vec<ServerName>;
     /// Its store.

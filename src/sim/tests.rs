@@ -69,6 +69,10 @@ impl<const LEASE: bool> Node for Greedy<LEASE> {
         (self.server.as_str() == "node1").then(term)
     }
 
+    fn term(&self) -> Option<Term> {
+        self.leads()
+    }
+
     fn members(&self) -> Vec<ServerName> {
         vec![self.server.clone()]
     }

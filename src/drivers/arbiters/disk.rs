@@ -171,6 +171,11 @@ impl Worker {
     }
 
     fn beat(&mut self) -> Result<(), DiskError> {
+        // What an earlier run of this server claimed stands in its slot: to be read before it is
+        // written over.
+        if self.place.is_none() {
+            self.look()?;
+        }
         let slot = self.watch.beat();
         self.write(&slot)?;
         self.look().map(drop)

@@ -11,7 +11,7 @@ use crate::api::kinds::{DualActivationPolicy, MissedChangesPolicy};
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::effect::Effect;
 use crate::engine::ids::{Revision, Term};
-use crate::engine::lineage::Lineage;
+use crate::engine::lineage::{Lineage, Position};
 use crate::engine::message::{GroupPhase, Held, OrderReason, StoreSnapshot};
 use crate::engine::model::{Arbiter, ObjectKey, Objects};
 use crate::engine::mutation::flawed;
@@ -27,6 +27,16 @@ impl Engine {
     /// The term of who wrote this store last.
     pub(super) fn writer(&self) -> Option<Term> {
         Lineage::read(&self.durable.objects).writer
+    }
+
+    /// How far this server's history has come.
+    pub(super) fn position(&self) -> Position {
+        self.position_of(self.writer(), self.durable.revision)
+    }
+
+    /// How far a history has come.
+    pub(super) fn position_of(&self, writer: Option<Term>, revision: Revision) -> Position {
+        Position::of(writer.filter(|_| !flawed!(self.flaw, NewestByNumber)), revision)
     }
 
     /// Whether this store holds what a newer one that is to replace it does not.
@@ -58,7 +68,7 @@ impl Engine {
         revision: Revision,
     ) {
         // What is under way may be on its disk before it is on ours.
-        let under_way = self.writes_under_way(revision);
+        let under_way = self.writes_under_way(writer, revision);
         let own = Lineage::read(&self.durable.objects);
         let holds = under_way || own.holds(self.durable.revision, writer, revision);
         if holds || flawed!(self.flaw, HistoriesComparedByNumber) {

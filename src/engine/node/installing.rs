@@ -212,17 +212,14 @@ impl Engine {
     fn fetch_or_install(&mut self) {
         let now = self.now.instant;
         let patience = self.timing().interval * FETCH_INTERVALS;
-        let Some(proposal) = &mut self.proposal else {
-            return;
-        };
-        let newest = proposal
-            .promises
-            .iter()
-            .map(|(name, (_, promise))| (promise.revision, name))
-            .max_by_key(|(revision, _)| *revision);
-        let newer = newest.filter(|(revision, _)| *revision > self.durable.revision);
+        let Some(proposal) = &self.proposal else { return };
+        let promises = proposal.promises.iter().map(|(name, (_, promise))| {
+            (self.position_of(promise.writer.clone(), promise.revision), name.clone())
+        });
+        let newest = promises.max();
+        let newer = newest.filter(|(position, _)| *position > self.position());
         if let Some((_, name)) = newer.filter(|_| !flawed!(self.flaw, NewestStoreIgnored)) {
-            let name = name.clone();
+            let Some(proposal) = &mut self.proposal else { return };
             // Question and answer may be lost like any other message.
             let waits = proposal
                 .fetching

@@ -61,8 +61,11 @@ struct Pending {
 #[derive(Clone, Debug)]
 struct InFlight {
     append: StoreAppend,
+    /// The term that it was begun in: a later view of the same leader finishes it.
+    writer: Term,
     persisted: BTreeSet<ServerName>,
-    origins: Vec<Origin>,
+    /// Who wants it, and the revision to tell them.
+    origins: Vec<(Origin, Revision)>,
 }
 
 impl Store {
@@ -105,7 +108,7 @@ impl Store {
         let under_way = self
             .in_flight
             .as_ref()
-            .is_some_and(|flight| flight.origins.contains(&Origin::Operations));
+            .is_some_and(|flight| flight.origins.iter().any(|(it, _)| *it == Origin::Operations));
         queued || under_way
     }
 }
@@ -158,8 +161,7 @@ impl Engine {
         else {
             return;
         };
-        let floor = Revision((term.number << Revision::INDEX_BITS) + 1);
-        let mut revision = Revision(current.0 + 1).max(floor);
+        let mut revision = Revision(current.0 + 1).max(term.first_revision());
         let mut overlay: BTreeMap<ObjectKey, Option<Arc<str>>> = BTreeMap::new();
         let mut origins = Vec::new();
         for _ in 0..BATCH_MAX {
@@ -183,20 +185,54 @@ impl Engine {
             self.durable.objects.get(key).map(|object| &object.json) != json.as_ref()
         });
         if overlay.is_empty() {
-            self.answer_origins(&origins, Ok(current));
+            let origins = origins.into_iter().map(|origin| (origin, current)).collect();
+            self.confirm(origins);
             return;
         }
         let lineage = Lineage::read(&self.durable.objects).continued(&term, current);
         if let Some(text) = lineage.and_then(|lineage| lineage.json()) {
             overlay.insert(Lineage::key(), Some(text.into()));
         }
-        let changes: Vec<_> = overlay.into_iter().collect();
-        let append = StoreAppend { term: term.clone(), previous: current, revision, changes };
-        let record = Record::Append { revision, changes: append.changes.clone() };
-        self.store.in_flight = Some(InFlight { append, persisted: BTreeSet::new(), origins });
-        let leader = self.me().clone();
-        self.persist(record.clone(), AfterPersist::Store { term, leader, record });
+        let origins = origins.into_iter().map(|origin| (origin, revision)).collect();
+        self.begin_batch(term, revision, overlay.into_iter().collect(), origins);
+    }
+
+    fn begin_batch(
+        &mut self,
+        term: Term,
+        revision: Revision,
+        changes: Vec<(ObjectKey, Option<Arc<str>>)>,
+        origins: Vec<(Origin, Revision)>,
+    ) {
+        let (previous, writer) = (self.durable.revision, term.clone());
+        let append = StoreAppend { term, previous, revision, changes };
+        self.store.in_flight = Some(InFlight { append, writer, persisted: BTreeSet::new(), origins });
+        self.persist_in_flight();
         self.send_appends();
+    }
+
+    /// Every member has what these want. Where an earlier leader's term wrote it that may not be
+    /// enough: a view between the two, installed late, may have written on without it, and its term
+    /// counts for more. A write of this term, which every member has too, puts an end to that.
+    fn confirm(&mut self, origins: Vec<(Origin, Revision)>) {
+        let current = self.durable.revision;
+        let Some(term) = self.leadership.as_ref().map(|leadership| leadership.lead.term.clone())
+        else {
+            return;
+        };
+        let asked = origins.iter().any(|(origin, _)| matches!(origin, Origin::Client(_)));
+        let lineage = Lineage::read(&self.durable.objects).continued(&term, current);
+        match lineage.and_then(|lineage| lineage.json()) {
+            Some(text) if asked && !flawed!(self.flaw, EarlierBatchAcknowledged) => {
+                let revision = Revision(current.0 + 1).max(term.first_revision());
+                let changes = vec![(Lineage::key(), Some(text.into()))];
+                self.begin_batch(term, revision, changes, origins);
+            }
+            Some(_) | None => {
+                self.commit(current);
+                self.answer_origins(&origins);
+            }
+        }
     }
 
     fn first_conflict(
@@ -232,8 +268,10 @@ impl Engine {
     }
 
     /// Whether the batch under way makes this revision.
-    pub(super) fn writes_under_way(&self, revision: Revision) -> bool {
-        self.store.in_flight.as_ref().is_some_and(|flight| flight.append.revision == revision)
+    pub(super) fn writes_under_way(&self, writer: Option<&Term>, revision: Revision) -> bool {
+        self.store.in_flight.as_ref().is_some_and(|flight| {
+            flight.append.revision == revision && Some(&flight.writer) == writer
+        })
     }
 
     fn other_members(&self) -> Vec<ServerName> {
@@ -333,9 +371,9 @@ impl Engine {
             return;
         }
         let apart = self.is_apart_from(&snapshot);
-        let newer = snapshot.revision > self.durable.revision
-            || snapshot.revision == self.durable.revision && apart;
-        if !newer {
+        let writer = Lineage::read(&snapshot.objects).writer;
+        let theirs = self.position_of(writer, snapshot.revision);
+        if theirs <= self.position() {
             self.tell_stored(from, &snapshot.term, None);
             return;
         }
@@ -429,6 +467,7 @@ impl Engine {
         self.liveness.note_revision(from, appended.revision);
         if let Some(flight) = &mut self.store.in_flight
             && appended.revision >= flight.append.revision
+            && !self.store.apart.contains(from)
         {
             flight.persisted.insert(from.clone());
         }
@@ -464,8 +503,7 @@ impl Engine {
             }
             let me = self.me().clone();
             self.store.members.remove(&me);
-            self.commit(revision);
-            self.answer_origins(&flight.origins, Ok(flight.append.revision));
+            self.confirm(flight.origins);
             return;
         }
         let apart = !self.store.apart.is_empty();
@@ -474,10 +512,21 @@ impl Engine {
         }
     }
 
-    fn answer_origins(&mut self, origins: &[Origin], result: Result<Revision, WriteError>) {
+    fn answer_origins(&mut self, origins: &[(Origin, Revision)]) {
+        for (origin, revision) in origins {
+            if let Origin::Client(id) = origin {
+                self.write_done(*id, Ok(*revision));
+            }
+        }
+        if let Some(leadership) = &mut self.leadership {
+            leadership.dirty = true;
+        }
+    }
+
+    fn refuse_origins(&mut self, origins: impl Iterator<Item = Origin>, error: &WriteError) {
         for origin in origins {
             if let Origin::Client(id) = origin {
-                self.write_done(*id, result.clone());
+                self.write_done(id, Err(error.clone()));
             }
         }
         if let Some(leadership) = &mut self.leadership {
@@ -568,17 +617,19 @@ impl Engine {
             current != flight.append.previous && current != flight.append.revision
         };
         if let Some(flight) = self.store.in_flight.take_if(replaced) {
-            self.answer_origins(&flight.origins, Err(WriteError::Unknown));
+            let origins = flight.origins.into_iter().map(|(origin, _)| origin);
+            self.refuse_origins(origins, &WriteError::Unknown);
         }
     }
 
     pub(super) fn store_lost_leadership(&mut self) {
         if let Some(flight) = self.store.in_flight.take() {
-            self.answer_origins(&flight.origins, Err(WriteError::Unknown));
+            let origins = flight.origins.into_iter().map(|(origin, _)| origin);
+            self.refuse_origins(origins, &WriteError::Unknown);
         }
         let queue = std::mem::take(&mut self.store.queue);
-        let origins: Vec<Origin> = queue.iter().map(|pending| pending.origin).collect();
-        self.answer_origins(&origins, Err(WriteError::NotLeader { leader: None }));
+        let origins = queue.iter().map(|pending| pending.origin);
+        self.refuse_origins(origins, &WriteError::NotLeader { leader: None });
         self.store.members.clear();
         self.store.apart.clear();
     }

@@ -135,10 +135,12 @@ impl<N: Node> World<N> {
                 keeper.memory = (!keeper.down).then_some(text);
             }
             Effect::WriteDone { id, result } => {
-                let members =
-                    self.machines[server].agent.as_ref().map(|agent| agent.node.members());
-                if let (Some(changes), Ok(revision)) = (self.writes.remove(&id), result) {
-                    self.checkers.acknowledge(&changes, revision, &members.unwrap_or_default());
+                let agent = self.machines[server].agent.as_ref();
+                let view = agent.and_then(|it| Some((it.node.term()?, it.node.members())));
+                if let (Some(changes), Ok(revision)) = (self.writes.remove(&id), result)
+                    && let Some((term, members)) = view
+                {
+                    self.checkers.acknowledge(&changes, revision, &term, &members);
                 }
             }
         }

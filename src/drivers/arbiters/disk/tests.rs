@@ -278,3 +278,30 @@ async fn no_disk_is_unknown_and_says_why() {
     assert_eq!(answer.verdict, Verdict::Unknown);
     assert!(answer.message.starts_with("failed to open the disk /nonexistent/disk"));
 }
+
+#[tokio::test]
+async fn what_an_earlier_run_claimed_stands_in_the_first_sign_of_life_of_the_next() {
+    let (_folder, path) = file();
+    let mut device = Device::open(&path, "c").unwrap();
+    let mut slot = || match &device.read().unwrap()[0] {
+        Seen::Slot(slot) => Some(slot.clone()),
+        Seen::Empty | Seen::Torn(_) => None,
+    };
+    let first = start("n1", on(&path));
+    until_held(&first, &question(7, "n1", &["n1"])).await;
+    drop(first);
+    let left = loop {
+        match slot() {
+            Some(slot) if slot.claim.is_none() => break slot,
+            Some(_) | None => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    };
+    let _second = start("n1", on(&path));
+    let next = loop {
+        match slot() {
+            Some(slot) if slot != left => break slot,
+            Some(_) | None => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    };
+    assert_eq!((next.highest, next.revision), (left.highest, left.revision));
+}
