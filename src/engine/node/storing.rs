@@ -206,7 +206,8 @@ impl Engine {
     ) {
         let (previous, writer) = (self.durable.revision, term.clone());
         let append = StoreAppend { term, previous, revision, changes };
-        self.store.in_flight = Some(InFlight { append, writer, persisted: BTreeSet::new(), origins });
+        self.store.in_flight =
+            Some(InFlight { append, writer, persisted: BTreeSet::new(), origins });
         self.persist_in_flight();
         self.send_appends();
     }
