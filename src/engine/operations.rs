@@ -70,25 +70,25 @@ pub struct FenceFacts {
     pub certified: Option<(String, Result<(), String>)>,
 }
 
-/// How far the fencing of a server is, and for which operation it was begun.
+/// How far the fencing of a server is, and which operations it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FenceProgress {
     /// Methods are asked.
     Asking {
-        /// The operation's uid.
-        operation: Option<String>,
+        /// The operations' uids.
+        operations: BTreeSet<String>,
     },
     /// It is certainly off.
     Confirmed {
-        /// The operation's uid.
-        operation: Option<String>,
+        /// The operations' uids.
+        operations: BTreeSet<String>,
         /// What the methods said.
         message: String,
     },
     /// Nothing confirmed.
     Failed {
-        /// The operation's uid.
-        operation: Option<String>,
+        /// The operations' uids.
+        operations: BTreeSet<String>,
         /// What the methods said.
         message: String,
     },
@@ -402,12 +402,12 @@ fn fence_step(operation: &OperationModel, facts: &OperationFacts<'_>) -> Operati
     if known.leads {
         return failed(format!("{server} leads the cluster and can't fence itself"));
     }
-    let ours = |uid: &Option<String>| uid.as_ref() == Some(&operation.uid);
+    let ours = |operations: &BTreeSet<String>| operations.contains(&operation.uid);
     match &known.run {
-        Some(FenceProgress::Confirmed { operation, message }) if ours(operation) => {
+        Some(FenceProgress::Confirmed { operations, message }) if ours(operations) => {
             succeeded(format!("{server} is certainly off: {message}"))
         }
-        Some(FenceProgress::Failed { operation, message }) if ours(operation) => {
+        Some(FenceProgress::Failed { operations, message }) if ours(operations) => {
             failed(format!("{server} may still run: {message}"))
         }
         Some(_) | None => running(format!("{server} is being fenced")),

@@ -192,3 +192,19 @@ fn what_a_leader_passed_on_outlives_the_leader() {
         run(&mut world, seconds(10));
     }
 }
+
+#[test]
+fn two_people_who_ask_for_it_have_a_server_fenced_once_and_not_for_ever() {
+    let mut world = cluster(3, ArbiterKind::Majority, reliable(FencingTakeover::Fenced));
+    ask(&mut world, OperationType::FenceServer, "node3");
+    // The first is under way: it is not superseded.
+    let begun = run_until(&mut world, seconds(1), |world| said(world, "ServerFencing"));
+    assert!(begun, "{}", world.trace());
+    ask(&mut world, OperationType::FenceServer, "node3");
+    run(&mut world, seconds(60));
+    let told = world.trace().to_string();
+    let ends = told.matches("[OperationSucceeded]").count();
+    // Once more at most: the view changes meanwhile, and counts only what it asked for itself.
+    let fenced = told.matches("[ServerFencing]").count();
+    assert!(ends == 2 && fenced <= 2, "{ends} ended, {fenced} times\n{told}");
+}

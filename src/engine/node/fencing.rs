@@ -5,7 +5,7 @@
 //! counts (A15), and only `Fenced` is a confirmation. It never fences before start-up
 //! synchronisation is over: a fenced server that boots alone waits for its peers like any other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,8 +47,8 @@ pub(super) struct Fences {
 struct Run {
     fence: FenceRun,
     begun: Instant,
-    /// The operation that asked for it.
-    operation: Option<String>,
+    /// The operations that asked for it, by uid.
+    operations: BTreeSet<String>,
     /// The run of the server's agent that was heard last when it was confirmed.
     boot: Option<BootId>,
     confirmed: Option<Instant>,
@@ -275,7 +275,7 @@ impl Engine {
             absent.is_some_and(|known| !known.fenced && known.ended_for_certain())
         };
         let needless = |server: &ServerName, run: &Run| {
-            let automatic = run.fence.is_asking() && run.operation.is_none();
+            let automatic = run.fence.is_asking() && run.operations.is_empty();
             automatic && (liveness.alive(server) || ended(server))
                 || configured.as_ref().is_none_or(|now| now != run.fence.fencing())
         };
@@ -317,7 +317,7 @@ impl Engine {
         let groups = names.join(", ");
         for server in needed {
             let word = words.get(&server).copied().unwrap_or_default();
-            self.begin_run(server, soonest.max(word), None, &groups);
+            self.begin_run(server, soonest.max(word), BTreeSet::new(), &groups);
         }
     }
 
@@ -378,20 +378,26 @@ impl Engine {
         Duration::from(fencing.race_delay).saturating_mul(steps)
     }
 
-    /// Servers that a person wants fenced; a run that is under way serves them too.
+    /// Servers that a person wants fenced; a run that is under way serves them too. What comes after
+    /// it is another run, but only once what it was asked for has been answered: or two operations
+    /// would take it from each other and fence the server again and again.
     fn begin_by_hand(&mut self) {
         let asked: Vec<(ServerName, String, Instant)> =
             self.open_operations(OperationType::FenceServer).collect();
+        let open: BTreeSet<&String> = asked.iter().map(|(_, uid, _)| uid).collect();
         let now = self.now.instant;
-        for (server, uid, _) in asked {
-            if server == *self.me() {
+        for (server, uid, _) in &asked {
+            if server == self.me() {
                 continue;
             }
-            match self.fences.runs.get_mut(&server) {
-                Some(run) if run.operation.as_ref() == Some(&uid) => {}
-                Some(run) if run.fence.is_asking() => run.operation = Some(uid),
+            match self.fences.runs.get_mut(server) {
+                Some(run) if run.fence.is_asking() => {
+                    run.operations.insert(uid.clone());
+                }
+                Some(run) if run.operations.iter().any(|uid| open.contains(uid)) => {}
                 Some(_) | None => {
-                    self.begin_run(server, now, Some(uid), "an operation asks for it")
+                    let operations = BTreeSet::from([uid.clone()]);
+                    self.begin_run(server.clone(), now, operations, "an operation asks for it");
                 }
             }
         }
@@ -401,7 +407,7 @@ impl Engine {
         &mut self,
         server: ServerName,
         begin: Instant,
-        operation: Option<String>,
+        operations: BTreeSet<String>,
         groups: &str,
     ) {
         let Some(fencing) = self.model.cluster.fencing.clone() else { return };
@@ -415,7 +421,7 @@ impl Engine {
         let run = Run {
             fence: FenceRun::new(server.clone(), fencing, begin),
             begun: now,
-            operation,
+            operations,
             boot: None,
             confirmed: None,
             has_failed: false,
@@ -735,15 +741,15 @@ impl Engine {
 
 impl Run {
     fn progress(&self) -> FenceProgress {
-        let operation = self.operation.clone();
+        let operations = self.operations.clone();
         match self.fence.state() {
-            FenceState::Asking(_) => FenceProgress::Asking { operation },
+            FenceState::Asking(_) => FenceProgress::Asking { operations },
             FenceState::Confirmed { by, message } => {
                 let message = format!("{}: {message}", by.join(", "));
-                FenceProgress::Confirmed { operation, message }
+                FenceProgress::Confirmed { operations, message }
             }
             FenceState::Failed { message, .. } => {
-                FenceProgress::Failed { operation, message: message.clone() }
+                FenceProgress::Failed { operations, message: message.clone() }
             }
         }
     }
