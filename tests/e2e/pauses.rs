@@ -57,7 +57,7 @@ fn an_announced_standstill_moves_nothing_and_another_one_does() {
     let over = |cluster: &Cluster| events(cluster).contains("PauseEnds");
     until("the pause is over", || over(&cluster));
     assert_eq!(cluster.online("web"), first);
-    assert_eq!(starts(&journal), [first.clone()]);
+    assert_eq!(starts(&journal), std::slice::from_ref(&first));
     assert!(!events(&cluster).contains("ServerLost"), "{}", events(&cluster));
 
     signal_namespace(process, Signal::SIGSTOP);
