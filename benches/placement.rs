@@ -61,6 +61,7 @@ fn group(index: usize, spec: &Arc<ResourceSpec>) -> GroupModel {
 
 fn cluster() -> ClusterModel {
     ClusterModel {
+        pause_max: Duration::from_secs(60),
         name: "bench".into(),
         servers: (0..SERVERS).map(server).collect(),
         paths: vec!["lan".into()],
