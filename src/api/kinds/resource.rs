@@ -133,7 +133,8 @@ pub struct Activation {
     #[serde(default = "activation_timeout")]
     #[schemars(extend("x-stead-minimum" = "100ms", "x-stead-maximum" = "24h"))]
     pub timeout: Duration,
-    /// Further tries on the same server.
+    /// Further tries on the same server: the first at once, the next after 250 ms, then after twice as long
+    /// each time, 5 s at most.
     #[serde(default)]
     #[schemars(range(min = 0, max = 99))]
     pub retries: u32,

@@ -30,6 +30,20 @@ const PROBE_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// be sure of it. A group without an order goes on asking: it may change nothing.
 const PROBES_MAX: u32 = 3;
 
+/// Before the second further start; the first comes at once. Doubles up to `RETRY_WAIT_MAX`: an address
+/// that somebody else has for a moment outlasts tries that follow each other within milliseconds.
+const RETRY_WAIT: Duration = Duration::from_millis(250);
+/// See `RETRY_WAIT`.
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long a resource waits that failed to start so many times in a row.
+fn retry_wait(failed: u32) -> Duration {
+    match failed.checked_sub(2) {
+        None => Duration::ZERO,
+        Some(doublings) => (RETRY_WAIT * 2_u32.pow(doublings.min(10))).min(RETRY_WAIT_MAX),
+    }
+}
+
 /// What every group works with.
 #[derive(Clone, Debug)]
 pub(super) struct Desk {
@@ -88,14 +102,14 @@ impl Group {
             let in_spec = model.is_some_and(|group| group.resources.contains_key(name));
             in_spec || !instance.certainly_absent()
         });
-        self.wake = self.next_wake();
+        self.wake = self.next_wake(now);
         self.show(desk, model, now);
     }
 
-    fn next_wake(&self) -> Option<Instant> {
-        let deadlines = self.instances.values().map(|instance| match &instance.work {
-            Some(work) => Some(work.deadline),
-            None => instance.probe_at,
+    fn next_wake(&self, now: Now) -> Option<Instant> {
+        let deadlines = self.instances.values().flat_map(|instance| match &instance.work {
+            Some(work) => [Some(work.deadline), None],
+            None => [instance.probe_at, instance.start_at.filter(|at| *at > now.instant)],
         });
         deadlines.flatten().min()
     }
@@ -213,13 +227,13 @@ impl Group {
             (outcome, _) => outcome,
         };
         match work.action {
-            ResourceAction::Start => self.on_started(desk, name, outcome),
+            ResourceAction::Start => self.on_started(desk, now, name, outcome),
             ResourceAction::Stop => self.on_stopped(desk, name, outcome),
             ResourceAction::Probe => self.on_probed(desk, now, name, outcome),
         }
     }
 
-    fn on_started(&mut self, desk: &mut Desk, name: &ResourceName, outcome: Outcome) {
+    fn on_started(&mut self, desk: &mut Desk, now: Now, name: &ResourceName, outcome: Outcome) {
         let (belief, reason, message) = match outcome {
             Outcome::Active { message } => return self.become_active(desk, name, message),
             Outcome::Absent => {
@@ -242,6 +256,7 @@ impl Group {
         };
         let Some(instance) = self.instances.get_mut(name) else { return };
         instance.attempts += 1;
+        instance.start_at = Some(now.instant + retry_wait(instance.attempts));
         instance.belief = belief;
         instance.message.clone_from(&message);
         let note = resource_note(&self.name, name, "ActivationFailed")

@@ -54,7 +54,7 @@ pub(super) fn plan(
                     Some(Step::Act(name.clone(), ResourceAction::Probe))
                 }
                 Belief::Absent if unwanted || !starts_allowed => None,
-                Belief::Absent => start(group, model, name, instance, flaw),
+                Belief::Absent => start(group, now, model, name, instance, flaw),
                 Belief::Unknown(_) | Belief::Active if instance.stop_failure.is_some() => None,
                 Belief::Unknown(Doubt::Remains) => {
                     // What is to start again in its place is cleaned up under its dependents.
@@ -163,6 +163,7 @@ fn starts_allowed(group: &Group, model: Option<&GroupModel>) -> bool {
 
 fn start(
     group: &Group,
+    now: Instant,
     model: Option<&GroupModel>,
     name: &ResourceName,
     instance: &Instance,
@@ -174,6 +175,9 @@ fn start(
     let resource = model?.resources.get(name)?;
     if instance.attempts > resource.spec.activation.retries {
         return Some(Step::GiveUp(name.clone()));
+    }
+    if instance.attempts > 0 && instance.start_at.is_some_and(|at| at > now) {
+        return None;
     }
     let ready = resource.depends_on.iter().all(|other| {
         group.instances.get(other).is_none_or(|other| {

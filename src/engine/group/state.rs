@@ -107,6 +107,8 @@ pub(super) struct Instance {
     /// Starts in a row that did not succeed, and what the last one said.
     pub attempts: u32,
     pub last_failure: Option<(String, String)>,
+    /// The next of them waits until then.
+    pub start_at: Option<Instant>,
     /// Stops in a row that did not succeed.
     pub stop_attempts: u32,
     pub failure: Option<Failure>,
@@ -136,6 +138,7 @@ impl Instance {
             probes: 0,
             attempts: 0,
             last_failure: None,
+            start_at: None,
             stop_attempts: 0,
             failure: None,
             stop_failure: None,
@@ -169,6 +172,7 @@ impl Instance {
         }
         self.attempts = 0;
         self.last_failure = None;
+        self.start_at = None;
         self.stop_attempts = 0;
         self.failure = None;
         self.probes = 0;

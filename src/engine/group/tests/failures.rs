@@ -9,11 +9,13 @@ use crate::engine::message::{GroupPhase, OrderAction, OrderReason, Wants};
 fn an_activation_is_retried_and_then_the_leader_is_asked_for_a_failover() {
     let mut bench = Bench::new(model(&[("a", json!({"activation": {"retries": 2}}))]));
     bench.order(OrderAction::Run);
-    for _ in 0..2 {
-        assert_eq!(bench.done("a", failed()), ["probe a"]);
-        assert_eq!(bench.done("a", Outcome::Absent), ["start a"]);
-        assert_eq!(bench.phase(), Some(GroupPhase::Starting));
-    }
+    assert_eq!(bench.done("a", failed()), ["probe a"]);
+    assert_eq!(bench.done("a", Outcome::Absent), ["start a"], "at once");
+    assert_eq!(bench.phase(), Some(GroupPhase::Starting));
+    assert_eq!(bench.done("a", failed()), ["probe a"]);
+    assert_eq!(bench.done("a", Outcome::Absent), [""; 0], "later");
+    assert_eq!(bench.phase(), Some(GroupPhase::Starting));
+    assert_eq!(bench.timeout(), ["start a"]);
     assert_eq!(bench.done("a", failed()), ["probe a"]);
     assert_eq!(bench.done("a", Outcome::Absent), [""; 0]);
     assert_eq!(bench.state("a"), ResourceState::Failed);
@@ -26,6 +28,22 @@ fn an_activation_is_retried_and_then_the_leader_is_asked_for_a_failover() {
     // The leader moves it: nothing is left to stop, the release is immediate.
     assert_eq!(bench.order_because(OrderAction::Stop, OrderReason::FailedOver), [""; 0]);
     assert_eq!(bench.phase(), Some(GroupPhase::Stopped));
+}
+
+#[test]
+fn tries_that_follow_each_other_wait_longer_and_longer() {
+    let mut bench = Bench::new(model(&[("a", json!({"activation": {"retries": 9}}))]));
+    bench.order(OrderAction::Run);
+    let mut waits = Vec::new();
+    for _ in 0..9 {
+        let failed_at = bench.now.instant;
+        bench.done("a", failed());
+        if bench.done("a", Outcome::Absent).is_empty() {
+            bench.timeout();
+        }
+        waits.push(u64::try_from(bench.now.instant.since(failed_at).as_millis()).unwrap());
+    }
+    assert_eq!(waits, [0, 250, 500, 1000, 2000, 4000, 5000, 5000, 5000]);
 }
 
 #[test]
