@@ -3,10 +3,10 @@
 Starts the demo's three servers, leaves them running, has the leader run the group, so that it leads,
 serves and monitors, and reads /proc for a minute. The figures of the others are printed beside its own.
 
-Measured on 2 cores, Linux 6.18, at a load average of 2 by other work: 25.4 MB on the leader, 20.3 MB
-and 19.8 MB on the others (the goal is 30 MB); 0.67 % of a core on the leader, which misses the goal
-of 0.5 %, 0.40 % on each of the others. RSS is the sum of both processes, with the pages that they
-share counted twice.
+Measured on 2 idle cores, Linux 6.18: 26.5 MB on the leader, 21.7 MB and 21.6 MB on the others (the goal
+is 30 MB); 0.72 % of a core on the leader, which misses the goal of 0.5 %, 0.53 % and 0.48 % on the
+others. RSS is the sum of agent and keeper, with the pages that they share counted twice; the keeper's
+guard, a second process, is not counted yet.
 """
 
 import json
