@@ -219,7 +219,7 @@ impl Engine {
         let current = self.durable.revision;
         let Some(term) = self.leadership.as_ref().map(|leadership| leadership.lead.term.clone())
         else {
-            return;
+            return self.answer_origins(origins, |_| Err(WriteError::Unknown));
         };
         let asked = origins.iter().any(|(origin, _)| matches!(origin, Origin::Client(_)));
         let lineage = Lineage::read(&self.durable.objects).continued(&term, current);
@@ -231,7 +231,7 @@ impl Engine {
             }
             Some(_) | None => {
                 self.commit(current);
-                self.answer_origins(&origins);
+                self.answer_origins(origins, Ok);
             }
         }
     }
@@ -513,21 +513,14 @@ impl Engine {
         }
     }
 
-    fn answer_origins(&mut self, origins: &[(Origin, Revision)]) {
+    fn answer_origins(
+        &mut self,
+        origins: Vec<(Origin, Revision)>,
+        answer: impl Fn(Revision) -> Result<Revision, WriteError>,
+    ) {
         for (origin, revision) in origins {
             if let Origin::Client(id) = origin {
-                self.write_done(*id, Ok(*revision));
-            }
-        }
-        if let Some(leadership) = &mut self.leadership {
-            leadership.dirty = true;
-        }
-    }
-
-    fn refuse_origins(&mut self, origins: impl Iterator<Item = Origin>, error: &WriteError) {
-        for origin in origins {
-            if let Origin::Client(id) = origin {
-                self.write_done(id, Err(error.clone()));
+                self.write_done(id, answer(revision));
             }
         }
         if let Some(leadership) = &mut self.leadership {
@@ -618,19 +611,17 @@ impl Engine {
             current != flight.append.previous && current != flight.append.revision
         };
         if let Some(flight) = self.store.in_flight.take_if(replaced) {
-            let origins = flight.origins.into_iter().map(|(origin, _)| origin);
-            self.refuse_origins(origins, &WriteError::Unknown);
+            self.answer_origins(flight.origins, |_| Err(WriteError::Unknown));
         }
     }
 
     pub(super) fn store_lost_leadership(&mut self) {
         if let Some(flight) = self.store.in_flight.take() {
-            let origins = flight.origins.into_iter().map(|(origin, _)| origin);
-            self.refuse_origins(origins, &WriteError::Unknown);
+            self.answer_origins(flight.origins, |_| Err(WriteError::Unknown));
         }
         let queue = std::mem::take(&mut self.store.queue);
-        let origins = queue.iter().map(|pending| pending.origin);
-        self.refuse_origins(origins, &WriteError::NotLeader { leader: None });
+        let origins = queue.into_iter().map(|pending| (pending.origin, pending.after)).collect();
+        self.answer_origins(origins, |_| Err(WriteError::NotLeader { leader: None }));
         self.store.members.clear();
         self.store.apart.clear();
     }
