@@ -282,26 +282,25 @@ async fn no_disk_is_unknown_and_says_why() {
 #[tokio::test]
 async fn what_an_earlier_run_claimed_stands_in_the_first_sign_of_life_of_the_next() {
     let (_folder, path) = file();
-    let mut device = Device::open(&path, "c").unwrap();
-    let mut slot = || match &device.read().unwrap()[0] {
-        Seen::Slot(slot) => Some(slot.clone()),
-        Seen::Empty | Seen::Torn(_) => None,
-    };
     let first = start("n1", on(&path));
     until_held(&first, &question(7, "n1", &["n1"])).await;
     drop(first);
-    let left = loop {
-        match slot() {
-            Some(slot) if slot.claim.is_none() => break slot,
-            Some(_) | None => tokio::time::sleep(Duration::from_millis(5)).await,
-        }
-    };
+    let left = until_slot(&path, |slot| slot.claim.is_none()).await;
     let _second = start("n1", on(&path));
-    let next = loop {
-        match slot() {
-            Some(slot) if slot != left => break slot,
-            Some(_) | None => tokio::time::sleep(Duration::from_millis(5)).await,
-        }
-    };
+    let next = until_slot(&path, |slot| *slot != left).await;
     assert_eq!((next.highest, next.revision), (left.highest, left.revision));
+}
+
+/// Waits for something in the first server's slot.
+async fn until_slot(path: &Path, suits: impl Fn(&Slot) -> bool) -> Slot {
+    let mut device = Device::open(path, "c").unwrap();
+    for _ in 0..2000 {
+        if let Seen::Slot(slot) = &device.read().unwrap()[0]
+            && suits(slot)
+        {
+            return slot.clone();
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("never there");
 }
