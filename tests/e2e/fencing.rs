@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Cluster, pause, signal_namespace, until};
+use crate::harness::{ALL, Cluster, group, journaled, pause, signal_namespace, until};
 
 /// A folder with a journal of the service's starts, one of the fence's uses, and the fence.
 struct Lab {
@@ -46,19 +46,14 @@ impl Lab {
     }
 
     fn cluster(&self, fencing: &str) -> Cluster {
-        let (journal, script) = (self.path("journal"), self.path("script"));
-        let (journal, script) = (journal.display(), script.display());
+        let script = self.path("script");
+        let script = script.display();
         let mut cluster = Cluster::new(&format!(
             "  fencing:\n    takeover: Fenced\n    retryInterval: 1s\n    {fencing}\n    levels:\n    \
              - methods:\n      - name: kill\n        type: Script\n        timeout: 20s\n        \
              retries: 0\n        script: {{command: [{script}]}}\n\
-             ---\n\
-             apiVersion: stead.dev/v1alpha1\nkind: FailoverGroup\nmetadata: {{name: web}}\n\
-             spec: {{servers: [node1, node2, node3]}}\n\
-             ---\n\
-             apiVersion: stead.dev/v1alpha1\nkind: Resource\nmetadata: {{name: app}}\n\
-             spec:\n  group: web\n  type: Exec\n  exec:\n    \
-             command: [/bin/sh, -c, 'echo $STEAD_SERVER_NAME >> {journal}; exec sleep 100000']\n"
+             {}",
+            group(&ALL, &journaled("$STEAD_SERVER_NAME", &self.path("journal")))
         ));
         for server in &mut cluster.servers {
             let first = server.start_in_namespace();
@@ -263,14 +258,8 @@ fn an_agent_with_a_wrong_password_is_found_by_day_and_one_that_lies_or_hangs_fre
          perServer:\n        - {{name: node1, parameters: {{plug: \"1\"}}}}\n        \
          - {{name: node2, parameters: {{plug: \"2\"}}}}\n        \
          - {{name: node3, parameters: {{plug: \"3\"}}}}\n\
-         ---\n\
-         apiVersion: stead.dev/v1alpha1\nkind: FailoverGroup\nmetadata: {{name: web}}\n\
-         spec: {{servers: [node1, node2, node3]}}\n\
-         ---\n\
-         apiVersion: stead.dev/v1alpha1\nkind: Resource\nmetadata: {{name: app}}\n\
-         spec:\n  group: web\n  type: Exec\n  exec:\n    \
-         command: [/bin/sh, -c, 'echo $STEAD_SERVER_NAME >> {}; exec sleep 100000']\n",
-        journal.display()
+         {}",
+        group(&ALL, &journaled("$STEAD_SERVER_NAME", &journal))
     ));
     for server in &mut cluster.servers {
         let first = server.start_in_namespace();

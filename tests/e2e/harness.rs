@@ -127,6 +127,28 @@ pub fn signal_namespace(first: u32, signal: Signal) {
     }
 }
 
+/// A group `web` of one Exec resource `app`, on these servers; `exec` is its settings.
+pub fn group(servers: &[&str], exec: &str) -> String {
+    format!(
+        "---\n\
+         apiVersion: stead.dev/v1alpha1\nkind: FailoverGroup\nmetadata: {{name: web}}\n\
+         spec: {{servers: [{}]}}\n\
+         ---\n\
+         apiVersion: stead.dev/v1alpha1\nkind: Resource\nmetadata: {{name: app}}\n\
+         spec:\n  group: web\n  type: Exec\n  exec:\n    {exec}\n",
+        servers.join(", ")
+    )
+}
+
+/// A service that writes a word, as the shell reads it, into a journal whenever it starts.
+pub fn journaled(word: &str, journal: &Path) -> String {
+    let journal = journal.display();
+    format!("command: [/bin/sh, -c, 'echo {word} >> {journal}; exec sleep 100000']")
+}
+
+/// Every server.
+pub const ALL: [&str; 3] = ["node1", "node2", "node3"];
+
 /// Written before what else a manifest says: the third server votes, and runs nothing.
 pub const WITNESS: &str = "  # node3 is a witness\n";
 

@@ -5,27 +5,11 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Cluster, until};
+use crate::harness::{self, ALL, Cluster, journaled, until};
 
 /// A group of one service, which writes down each of its starts.
 pub fn group(journal: &Path) -> String {
-    let journal = journal.display();
-    format!(
-        "---\n\
-         apiVersion: stead.dev/v1alpha1\n\
-         kind: FailoverGroup\n\
-         metadata: {{name: web}}\n\
-         spec: {{servers: [node1, node2, node3]}}\n\
-         ---\n\
-         apiVersion: stead.dev/v1alpha1\n\
-         kind: Resource\n\
-         metadata: {{name: app}}\n\
-         spec:\n  \
-           group: web\n  \
-           type: Exec\n  \
-           exec:\n    \
-             command: [/bin/sh, -c, 'echo $$ >> {journal}; exec sleep 100000']\n"
-    )
+    harness::group(&ALL, &journaled("$$", journal))
 }
 
 /// The processes that the service was, as it wrote them down.

@@ -1,35 +1,9 @@
 //! Servers that are cut off from the others: what goes on, what ends, and what ends it.
 
-use std::fs;
-use std::path::Path;
-
 use nix::sys::signal::Signal;
 
-use crate::harness::{Cluster, WITNESS, until};
-
-/// The numbers that a file has, one a line.
-fn numbers(file: &Path) -> Vec<u32> {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    text.lines().map(|line| line.parse().unwrap()).collect()
-}
-
-fn lives(process: u32) -> bool {
-    let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) else { return false };
-    // One that has ended, and that nobody has asked about, still has a number.
-    !status.lines().any(|line| line.starts_with("State:") && line.contains('Z'))
-}
-
-/// A group on the first two servers; `exec` is its resource.
-fn group(exec: &str) -> String {
-    format!(
-        "---\n\
-         apiVersion: stead.dev/v1alpha1\nkind: FailoverGroup\nmetadata: {{name: web}}\n\
-         spec: {{servers: [node1, node2]}}\n\
-         ---\n\
-         apiVersion: stead.dev/v1alpha1\nkind: Resource\nmetadata: {{name: app}}\n\
-         spec:\n  group: web\n  type: Exec\n  exec:\n    {exec}\n"
-    )
-}
+use crate::harness::{Cluster, WITNESS, group, journaled, until};
+use crate::lifecycle::{lives, starts};
 
 /// WS-2 with a witness server: without it the service goes on and it is told, without it and the peer
 /// nothing does.
@@ -37,12 +11,11 @@ fn group(exec: &str) -> String {
 fn a_lost_witness_is_told_and_nothing_runs_without_witness_and_peer() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("journal");
-    let command =
-        format!("command: [/bin/sh, -c, 'echo $$ >> {}; exec sleep 100000']", journal.display());
-    let mut cluster = Cluster::start(&format!("{WITNESS}{}", group(&command)));
+    let command = journaled("$$", &journal);
+    let mut cluster = Cluster::start(&format!("{WITNESS}{}", group(&["node1", "node2"], &command)));
     let first = cluster.online("web");
     assert_ne!(first, "node3");
-    let process = numbers(&journal)[0];
+    let process = starts(&journal)[0];
 
     cluster.server("node3").stop();
     cluster.until("cluster", "test", |cluster| {
@@ -53,7 +26,7 @@ fn a_lost_witness_is_told_and_nothing_runs_without_witness_and_peer() {
         })
     });
     assert_eq!(cluster.online("web"), first);
-    assert!(lives(process) && numbers(&journal).len() == 1, "the service was disturbed");
+    assert!(lives(process) && starts(&journal).len() == 1, "the service was disturbed");
 
     let peer = if first == "node1" { "node2" } else { "node1" };
     cluster.server(peer).stop();
@@ -61,7 +34,7 @@ fn a_lost_witness_is_told_and_nothing_runs_without_witness_and_peer() {
 
     // One of the two is enough again.
     cluster.server("node3").start();
-    until("the service starts again", || numbers(&journal).len() == 2);
+    until("the service starts again", || starts(&journal).len() == 2);
     assert_eq!(cluster.online("web"), first);
 }
 
@@ -77,14 +50,16 @@ fn an_emergency_shutdown_ends_services_though_their_stop_script_hangs() {
         journal.display(),
         stops.display()
     );
-    let cluster =
-        Cluster::start(&format!("  arbitration: {{onPartition: Shutdown}}\n{}", group(&exec)));
+    let cluster = Cluster::start(&format!(
+        "  arbitration: {{onPartition: Shutdown}}\n{}",
+        group(&["node1", "node2"], &exec)
+    ));
     let first = cluster.online("web");
-    let service = numbers(&journal)[0];
+    let service = starts(&journal)[0];
     let stop = cluster.stead(&["group", "stop", "web", "--no-wait"]);
     assert!(stop.status.success(), "{}", String::from_utf8_lossy(&stop.stderr));
-    until("the stop script runs", || !numbers(&stops).is_empty());
-    let script = numbers(&stops)[0];
+    until("the stop script runs", || !starts(&stops).is_empty());
+    let script = starts(&stops)[0];
     assert!(lives(script) && lives(service));
 
     for server in cluster.servers.iter().filter(|server| server.name != first) {

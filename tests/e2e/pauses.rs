@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Cluster, signal_namespace, until};
+use crate::harness::{ALL, Cluster, group, journaled, signal_namespace, until};
 
 fn starts(journal: &Path) -> Vec<String> {
     fs::read_to_string(journal).unwrap_or_default().lines().map(str::to_owned).collect()
@@ -19,16 +19,7 @@ fn events(cluster: &Cluster) -> String {
 fn an_announced_standstill_moves_nothing_and_another_one_does() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("journal");
-    let mut cluster = Cluster::new(&format!(
-        "---\n\
-         apiVersion: stead.dev/v1alpha1\nkind: FailoverGroup\nmetadata: {{name: web}}\n\
-         spec: {{servers: [node1, node2, node3]}}\n\
-         ---\n\
-         apiVersion: stead.dev/v1alpha1\nkind: Resource\nmetadata: {{name: app}}\n\
-         spec:\n  group: web\n  type: Exec\n  exec:\n    \
-         command: [/bin/sh, -c, 'echo $STEAD_SERVER_NAME >> {}; exec sleep 100000']\n",
-        journal.display()
-    ));
+    let mut cluster = Cluster::new(&group(&ALL, &journaled("$STEAD_SERVER_NAME", &journal)));
     for server in &mut cluster.servers {
         server.start_in_namespace();
     }

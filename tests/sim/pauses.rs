@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use stead::api::kinds::OperationType;
-use stead::engine::mutation::{Flaw, Mutation};
 use stead::sim::{ArbiterKind, Detail, Fault, Options, Violation, World, both_ways, links};
 
 use super::cluster::{Cluster, LONG, break_it, mend, online, run, run_until, seconds};
@@ -120,17 +119,28 @@ fn a_pause_that_not_every_server_can_know_of_or_that_stops_the_others_is_refused
     assert!(says(&world, "the others are no majority"), "{}", world.trace());
 }
 
-fn started(servers: usize, flaw: Flaw) -> Result<Cluster, Violation> {
-    let options = Options { flaw, ..Options::quiet(servers, ArbiterKind::Majority) };
+fn started(servers: usize) -> Result<Cluster, Violation> {
+    let options = Options::quiet(servers, ArbiterKind::Majority);
     let mut world = World::new(options, Detail::Lines);
     assert!(world.run_until(LONG, |world| world.settled())?, "{}", world.trace());
     Ok(world)
 }
 
+#[test]
+fn of_two_pauses_at_once_the_second_is_refused() {
+    let mut world = announced(3, ArbiterKind::Majority, "node3");
+    let leader = world.leader().expect("a leader");
+    let request = world.request(leader, OperationType::PauseServer, None, Some("node2"));
+    request.unwrap_or_else(|violation| panic!("{violation}"));
+    run(&mut world, seconds(2));
+    assert!(says(&world, "another pause is under way"), "{}", world.trace());
+    assert!(!says(&world, "node2 may stand still"), "{}", world.trace());
+}
+
 /// A server that may pause is cut off instead, and the leader is lost: the others form a view
 /// without it, long before its time is over.
-fn cut_off_in_its_pause(flaw: Flaw) -> Result<(), Violation> {
-    let mut world = started(5, flaw)?;
+fn cut_off_in_its_pause() -> Result<(), Violation> {
+    let mut world = started(5)?;
     announce(&mut world, "node1")?;
     world.break_it(&Fault::Cut(both_ways(&[0], &[1, 2, 3, 4], 2)))?;
     world.break_it(&Fault::Crash(1))?;
@@ -140,8 +150,8 @@ fn cut_off_in_its_pause(flaw: Flaw) -> Result<(), Violation> {
 }
 
 /// A server is cut off at the moment when it is asked to announce its pause: nobody hears of it.
-fn cut_off_before_it_was_heard(flaw: Flaw, after: Duration) -> Result<(), Violation> {
-    let mut world = started(3, flaw)?;
+fn cut_off_before_it_was_heard(after: Duration) -> Result<(), Violation> {
+    let mut world = started(3)?;
     world.request(0, OperationType::MoveGroup, Some("g1"), Some("node2"))?;
     world.run_for(seconds(5))?;
     world.request(0, OperationType::PauseServer, None, Some("node2"))?;
@@ -156,21 +166,9 @@ fn moments() -> impl Iterator<Item = Duration> {
 
 #[test]
 fn a_pause_keeps_one_group_on_one_server_also_where_it_is_a_cut() {
-    let sound = Flaw::default();
-    cut_off_in_its_pause(sound).unwrap_or_else(|violation| panic!("{violation}"));
+    cut_off_in_its_pause().unwrap_or_else(|violation| panic!("{violation}"));
     for after in moments() {
-        let played = cut_off_before_it_was_heard(sound, after);
+        let played = cut_off_before_it_was_heard(after);
         played.unwrap_or_else(|violation| panic!("{after:?}: {violation}"));
     }
-}
-
-#[test]
-fn a_pauser_that_tells_no_longer_self_fence_is_caught() {
-    assert!(cut_off_in_its_pause(Flaw::of(Mutation::PauserFenceNotRaised)).is_err());
-}
-
-#[test]
-fn a_pause_that_counts_before_everybody_knows_is_caught() {
-    let flaw = Flaw::of(Mutation::PauseBeforeAllHaveIt);
-    assert!(moments().any(|after| cut_off_before_it_was_heard(flaw, after).is_err()));
 }
