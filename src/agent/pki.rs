@@ -14,8 +14,9 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-use super::transport::expiry::{DatelessClient, DatelessServer};
+use super::transport::expiry::{Client, DatelessServer};
 use crate::engine::time::WallTime;
+use crate::server::apiserver::ApiTls;
 
 /// Group of the admin's certificate: may do everything.
 pub const ADMINS: &str = "stead:admins";
@@ -159,9 +160,11 @@ fn validity(params: &mut CertificateParams, now: WallTime, days: i64) -> Result<
 pub struct Tls {
     /// For connections from peers: a server's certificate is required.
     pub peers: Arc<ServerConfig>,
-    /// For connections to the API: a certificate is asked for, and who has none is let in as
-    /// nobody.
+    /// For connections to the API: a certificate is asked for, and who has none, or one that
+    /// `callers` refuses, is let in as nobody.
     pub api: Arc<ServerConfig>,
+    /// Judges the certificates of the API's callers.
+    pub callers: Arc<dyn ClientCertVerifier>,
     /// For connections to peers and to the leader's API.
     pub client: Arc<ClientConfig>,
 }
@@ -200,9 +203,9 @@ impl Tls {
         };
         // Load balancers ask without a certificate whether the API lives; all else is refused there.
         let callers = verifier().allow_unauthenticated().build().map_err(wrong)?;
-        let mut api = server(callers)?;
+        let mut api = server(Client::judged_later(callers.clone()))?;
         api.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let peers = server(Arc::new(DatelessClient(verifier().build().map_err(wrong)?)))?;
+        let peers = server(Client::dateless(verifier().build().map_err(wrong)?))?;
         let servers = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone())
             .build()
             .map_err(wrong)?;
@@ -211,7 +214,13 @@ impl Tls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(DatelessServer(servers)))
             .with_client_auth_cert(chain.clone(), key()?)?;
-        Ok(Self { peers: Arc::new(peers), api: Arc::new(api), client: Arc::new(client) })
+        Ok(Self { peers: Arc::new(peers), api: Arc::new(api), callers, client: Arc::new(client) })
+    }
+}
+
+impl From<Tls> for ApiTls {
+    fn from(tls: Tls) -> Self {
+        Self { server: tls.api, callers: tls.callers, client: tls.client }
     }
 }
 

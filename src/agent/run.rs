@@ -255,7 +255,7 @@ fn reread(
 ) -> Result<(), AgentError> {
     let config = AgentConfig::read(layout)?;
     let tls = read_tls(layout, &config)?;
-    api_tls.send_replace(ApiTls { server: tls.api, client: tls.client });
+    api_tls.send_replace(tls.into());
     inbox.tell(Told::Configured(Box::new(config)));
     Ok(())
 }
@@ -535,8 +535,7 @@ fn serve_api(
     inbox: &Inbox,
     runtime: &Runtime,
 ) -> Result<watch::Sender<ApiTls>, AgentError> {
-    let (sender, tls) =
-        watch::channel(ApiTls { server: tls.api.clone(), client: tls.client.clone() });
+    let (sender, tls) = watch::channel(tls.clone().into());
     let options = ApiOptions { server: me.clone(), listen: config.listen.api(), tls };
     let writer = Arc::new(EngineWriter(inbox.clone()));
     let api = runtime.block_on(ApiServer::bind(options, storage.clone(), writer))?;

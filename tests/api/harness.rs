@@ -139,7 +139,7 @@ pub struct Lab {
     pub authority: Arc<Authority>,
     pub folder: tempfile::TempDir,
     _stop: oneshot::Sender<()>,
-    _tls: watch::Sender<ApiTls>,
+    tls: watch::Sender<ApiTls>,
 }
 
 impl Lab {
@@ -156,7 +156,7 @@ impl Lab {
     async fn start_as(name: &str, authority: Arc<Authority>, listen: SocketAddr) -> Self {
         let own = authority.server(name, &[listen.ip()], now()).unwrap();
         let tls = Tls::new(&authority.certificate(), &own).unwrap();
-        let (keep, tls) = watch::channel(ApiTls { server: tls.api, client: tls.client });
+        let (keep, tls) = watch::channel(tls.into());
         let storage = Arc::new(Storage::new());
         let memory = Arc::new(Memory::default());
         *memory.storage.lock().unwrap() = Some(storage.clone());
@@ -169,7 +169,7 @@ impl Lab {
             let _ = stopped.await;
         }));
         let folder = tempfile::tempdir().unwrap();
-        let lab = Self { memory, storage, address, authority, folder, _stop: stop, _tls: keep };
+        let lab = Self { memory, storage, address, authority, folder, _stop: stop, tls: keep };
         for (user, group) in
             [("admin", stead::agent::pki::ADMINS), ("watcher", VIEWERS), ("operator", OPERATORS)]
         {
@@ -182,6 +182,13 @@ impl Lab {
     /// Another server of the same cluster, which knows nothing yet.
     pub async fn follower(&self, name: &str) -> Self {
         Self::start_as(name, self.authority.clone(), "127.0.0.1:0".parse().unwrap()).await
+    }
+
+    /// Hands requests on with a certificate of this time from now on.
+    pub fn hands_on_with_a_certificate_of(&self, time: WallTime) {
+        let own = self.authority.server("node2", &[self.address.ip()], time).unwrap();
+        let client = Tls::new(&self.authority.certificate(), &own).unwrap().client;
+        self.tls.send_modify(|tls| tls.client = client);
     }
 
     /// Writes a kubeconfig and returns where.
@@ -273,6 +280,11 @@ impl Lab {
 /// Now.
 pub fn now() -> WallTime {
     WallTime(jiff::Timestamp::now().as_millisecond())
+}
+
+/// When certificates were made that have expired since.
+pub fn years_ago() -> WallTime {
+    WallTime(now().0 - 800 * 86_400_000)
 }
 
 /// A cluster of two servers, whose API ports are given.

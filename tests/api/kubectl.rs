@@ -313,5 +313,5 @@ async fn mistakes(k: &Kubectl<'_>) {
     let own = foreign.client("admin", stead::agent::pki::ADMINS, harness::now()).unwrap();
     k.lab.write_kubeconfig("foreign", &k.lab.authority.certificate(), &own);
     let foreign = Kubectl { program: k.program.clone(), lab: k.lab, user: "foreign" };
-    foreign.run(&["get", "fg"]).await.fails("certificate");
+    foreign.run(&["get", "fg"]).await.fails("Unauthorized");
 }

@@ -6,7 +6,7 @@ use futures_util::stream::StreamExt;
 use http::{Method, Request};
 use serde_json::{Value, json};
 
-use super::harness::{Lab, cluster, group, online};
+use super::harness::{Lab, cluster, group, online, years_ago};
 use super::wire::{ROOT, call, get, post};
 
 /// A leader and a follower that knows it.
@@ -58,6 +58,17 @@ async fn a_watch_through_a_follower_goes_on_until_the_leadership_changes() {
     assert_eq!(next().await.unwrap()["object"]["status"]["server"], "node2");
     follower.publish_leader(None, false, "no view is installed");
     assert_eq!(next().await, None);
+}
+
+#[tokio::test]
+async fn a_leader_that_refuses_a_followers_certificate_is_named_to_the_caller() {
+    let (_leader, follower) = pair().await;
+    follower.hands_on_with_a_certificate_of(years_ago());
+    let client = follower.client("admin").await;
+    let refused = "the leader node1 does not answer: it refused this server's certificate";
+    let path = format!("{ROOT}/failovergroups");
+    post(&client, &path, &group("x")).await.fails(503, "ServiceUnavailable", refused);
+    get(&client, &path).await.is(200).warns(refused);
 }
 
 #[tokio::test]

@@ -1,7 +1,11 @@
-//! Certificates between servers are good after their time.
+//! What is looked at in a certificate, and when.
 //!
 //! An expired certificate, or a wall clock that is off, must not stop takeover (design 6): between
 //! servers the dates are not looked at, everything else is. The API looks at them.
+//!
+//! The API judges a certificate after the handshake, which only proves that the caller holds its
+//! key. In TLS 1.3 a client has done its part before the server sees its certificate; refused by an
+//! alert then, some show their user no reason. Answered with 401, they do.
 
 use std::sync::Arc;
 
@@ -14,9 +18,30 @@ use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 #[derive(Debug)]
 pub struct DatelessServer(pub Arc<dyn ServerCertVerifier>);
 
-/// Verifies a client as another verifier does, at a time when the certificate was valid.
+/// Verifies a client as another verifier does, but for what `look` overlooks.
 #[derive(Debug)]
-pub struct DatelessClient(pub Arc<dyn ClientCertVerifier>);
+pub struct Client {
+    verifier: Arc<dyn ClientCertVerifier>,
+    look: Look,
+}
+
+#[derive(Debug)]
+enum Look {
+    Dateless,
+    Later,
+}
+
+impl Client {
+    /// At a time when the certificate was valid.
+    pub fn dateless(verifier: Arc<dyn ClientCertVerifier>) -> Arc<Self> {
+        Arc::new(Self { verifier, look: Look::Dateless })
+    }
+
+    /// Only that it holds the key: somebody judges the certificate after the handshake.
+    pub fn judged_later(verifier: Arc<dyn ClientCertVerifier>) -> Arc<Self> {
+        Arc::new(Self { verifier, look: Look::Later })
+    }
+}
 
 /// The time nearest to `now` at which the certificate is valid.
 fn within_validity(certificate: &CertificateDer<'_>, now: UnixTime) -> UnixTime {
@@ -64,9 +89,13 @@ impl ServerCertVerifier for DatelessServer {
     }
 }
 
-impl ClientCertVerifier for DatelessClient {
+impl ClientCertVerifier for Client {
+    fn client_auth_mandatory(&self) -> bool {
+        self.verifier.client_auth_mandatory()
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.0.root_hint_subjects()
+        self.verifier.root_hint_subjects()
     }
 
     fn verify_client_cert(
@@ -75,7 +104,13 @@ impl ClientCertVerifier for DatelessClient {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.0.verify_client_cert(end_entity, intermediates, within_validity(end_entity, now))
+        match self.look {
+            Look::Dateless => {
+                let now = within_validity(end_entity, now);
+                self.verifier.verify_client_cert(end_entity, intermediates, now)
+            }
+            Look::Later => Ok(ClientCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(
@@ -84,7 +119,7 @@ impl ClientCertVerifier for DatelessClient {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
+        self.verifier.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -93,10 +128,10 @@ impl ClientCertVerifier for DatelessClient {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
+        self.verifier.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.verifier.supported_verify_schemes()
     }
 }

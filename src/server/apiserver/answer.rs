@@ -60,6 +60,10 @@ pub(super) fn failure(failure: &Failure) -> Answer {
     if let Some(seconds) = failure.retry_after {
         answer.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
+    // What kubectl asks first is discovery, and there it reads no message but shows warnings.
+    if failure.code == StatusCode::UNAUTHORIZED {
+        warn(&mut answer, &[failure.message().to_owned()]);
+    }
     answer
 }
 

@@ -41,19 +41,23 @@ impl Failure {
         self
     }
 
+    /// Why, in words.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The request cannot be understood.
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
-    /// The caller showed no certificate.
-    pub(super) fn unauthorized() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "Unauthorized",
-            "Unauthorized: this API wants a client certificate signed by the cluster's authority, \
-             such as the one in the kubeconfig that `stead init` wrote",
-        )
+    /// The caller showed no certificate that counts.
+    pub(super) fn unauthorized(why: &str) -> Self {
+        let message = format!(
+            "Unauthorized: {why}; this API wants a client certificate signed by the cluster's \
+             authority, such as the one in the kubeconfig that `stead init` wrote"
+        );
+        Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", message)
     }
 
     /// The caller may not do this.

@@ -1,6 +1,9 @@
 //! Who asks, and what they may do.
 
 use http::HeaderMap;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{CertificateError, Error};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::kinds::Kind;
@@ -19,6 +22,57 @@ pub(super) const REMOTE_USER: &str = "x-remote-user";
 /// A group of that user; once per group.
 pub(super) const REMOTE_GROUP: &str = "x-remote-group";
 
+/// Who is on the other end of a connection.
+#[derive(Clone, Debug)]
+pub(super) enum Caller {
+    /// Shows no certificate.
+    Nobody,
+    /// Shows one that does not count, and why it does not.
+    Refused(String),
+    /// Is who the certificate says.
+    Known(Identity),
+}
+
+impl Caller {
+    /// Judges what was shown in the handshake, which has proved that the caller holds the key.
+    pub(super) fn of(
+        chain: Option<&[CertificateDer<'_>]>,
+        verifier: &dyn ClientCertVerifier,
+    ) -> Self {
+        let Some((certificate, intermediates)) = chain.and_then(<[_]>::split_first) else {
+            return Self::Nobody;
+        };
+        let identity = Identity::from_certificate(certificate);
+        let name = identity.as_ref().map_or("", |identity| &identity.user).to_owned();
+        match verifier.verify_client_cert(certificate, intermediates, UnixTime::now()) {
+            Ok(_) => identity.map_or_else(
+                || Self::Refused("the client certificate names no user (common name)".into()),
+                Self::Known,
+            ),
+            Err(error) => Self::Refused(format!(
+                "the client certificate of \"{name}\" {}",
+                flaw(&error)
+            )),
+        }
+    }
+}
+
+/// What is wrong with a certificate.
+fn flaw(error: &Error) -> String {
+    match error {
+        Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => "has expired, or this server's clock is ahead".into(),
+        Error::InvalidCertificate(
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
+        ) => "is not valid yet, or this server's clock is behind".into(),
+        Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => "is not signed by this cluster's authority".into(),
+        other => format!("is refused ({other})"),
+    }
+}
+
 /// Who asks: the subject of the client certificate, the common name as user and each
 /// organization as a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,8 +84,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads a client certificate that TLS has verified.
-    pub(super) fn from_certificate(der: &[u8]) -> Option<Self> {
+    /// Reads a client certificate.
+    fn from_certificate(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let subject = certificate.subject();
         let user = subject.iter_common_name().next()?.as_str().ok()?.to_owned();

@@ -1,8 +1,7 @@
 //! Connections: TLS on the given addresses and no others, within limits.
 //!
-//! Who shows no client certificate may still connect, so that load balancers can ask whether we
-//! live; everything else answers 401. A certificate of another authority, or one that has expired,
-//! ends the connection in the handshake.
+//! Who shows no client certificate, or one that is refused, may still connect: load balancers ask
+//! whether we live. Everything else answers them 401, with the reason.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,6 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use nix::sys::socket::{setsockopt, sockopt};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,7 +23,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::identity::Identity;
+use super::identity::Caller;
 use super::proxy::Proxy;
 use super::service::Service;
 use super::storage::Storage;
@@ -57,8 +57,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// TLS on both ends.
 #[derive(Clone, Debug)]
 pub struct ApiTls {
-    /// For callers: asks for a client certificate, and lets in who has none.
+    /// For callers: asks for a client certificate, and lets in who has none, or any.
     pub server: Arc<ServerConfig>,
+    /// Judges a caller's certificate after the handshake.
+    pub callers: Arc<dyn ClientCertVerifier>,
     /// For requests handed to the leader: shows this server's certificate.
     pub client: Arc<ClientConfig>,
 }
@@ -163,10 +165,10 @@ async fn accept(
                 continue;
             }
         };
-        let server = tls.borrow().server.clone();
+        let tls = tls.borrow().clone();
         let (service, stopped) = (service.clone(), stopped.clone());
         tokio::spawn(async move {
-            connection(stream, server, service, stopped).await;
+            connection(stream, tls, service, stopped).await;
             drop(permit);
         });
     }
@@ -207,12 +209,12 @@ impl Drop for Active {
 
 async fn connection(
     stream: TcpStream,
-    tls: Arc<ServerConfig>,
+    tls: ApiTls,
     service: Arc<Service>,
     mut stopped: watch::Receiver<bool>,
 ) {
     prepare(&stream);
-    let handshake = TlsAcceptor::from(tls).accept(stream).into_fallible();
+    let handshake = TlsAcceptor::from(tls.server).accept(stream).into_fallible();
     let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
         Ok(Ok(stream)) => stream,
         Ok(Err((error, stream))) => {
@@ -223,18 +225,18 @@ async fn connection(
         Err(_) => return,
     };
     let (_, session) = stream.get_ref();
-    let identity = session
-        .peer_certificates()
-        .and_then(|chain| chain.first())
-        .and_then(|certificate| Identity::from_certificate(certificate));
+    let caller = Caller::of(session.peer_certificates(), &*tls.callers);
+    if let Caller::Refused(reason) = &caller {
+        tracing::debug!(reason, "the certificate of a caller of the API was refused");
+    }
     let http2 = session.alpn_protocol() == Some(b"h2");
     let activity = Arc::new(Activity::default());
     let answered = activity.clone();
     let handler = service_fn(move |request: Request<Incoming>| {
-        let (service, identity) = (service.clone(), identity.clone());
+        let (service, caller) = (service.clone(), caller.clone());
         let active = Active::new(&answered);
         async move {
-            let answer = service.answer(request, identity, active).await;
+            let answer = service.answer(request, caller, active).await;
             Ok::<_, std::convert::Infallible>(answer)
         }
     });

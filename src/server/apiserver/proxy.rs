@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, Request, Uri};
+use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -95,6 +95,10 @@ impl Proxy {
             }
         };
         match answer {
+            // Told to the caller as it is, it would be about a certificate that is not theirs.
+            Ok(Ok(answer)) if answer.status() == StatusCode::UNAUTHORIZED => {
+                Err(ProxyError::Unreachable("it refused this server's certificate".into()))
+            }
             Ok(Ok(answer)) => {
                 let (mut parts, body) = answer.into_parts();
                 for name in [CONNECTION, TRANSFER_ENCODING] {

@@ -18,7 +18,7 @@ use super::body::{self, Media};
 use super::derived::NAMESPACE_KIND;
 use super::discovery;
 use super::failure::Failure;
-use super::identity::Identity;
+use super::identity::{Caller, Identity};
 use super::kinds::Access;
 use super::listen::Active;
 use super::negotiate::{self, Form};
@@ -80,11 +80,11 @@ impl Service {
         }
     }
 
-    /// Answers a request of whoever showed this certificate.
+    /// Answers a request.
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
-        identity: Option<Identity>,
+        caller: Caller,
         active: Active,
     ) -> Answer {
         let (parts, body) = request.into_parts();
@@ -93,7 +93,7 @@ impl Service {
         let Ok(permit) = places.clone().try_acquire_owned() else {
             return answer::failure(&Failure::too_many_requests());
         };
-        let answer = self.handle(&parts, body, query, identity).await;
+        let answer = self.handle(&parts, body, query, caller).await;
         let answer = answer.unwrap_or_else(|failure| answer::failure(&failure));
         answer.map(|body| HeldBody { body, _permit: permit, _active: active }.boxed_unsync())
     }
@@ -103,7 +103,7 @@ impl Service {
         parts: &Parts,
         body: Incoming,
         query: Query,
-        identity: Option<Identity>,
+        caller: Caller,
     ) -> Result<Answer, Failure> {
         let route = route(parts);
         match &route {
@@ -121,7 +121,11 @@ impl Service {
             | Route::Review(_)
             | Route::Unknown => {}
         }
-        let identity = identity.ok_or_else(Failure::unauthorized)?;
+        let identity = match caller {
+            Caller::Known(identity) => identity,
+            Caller::Refused(why) => return Err(Failure::unauthorized(&why)),
+            Caller::Nobody => return Err(Failure::unauthorized("no client certificate was shown")),
+        };
         let who = identity.speaking_for(&parts.headers).unwrap_or(identity);
         match route {
             Route::Objects(target) => {
