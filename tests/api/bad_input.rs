@@ -169,7 +169,10 @@ async fn certificates_that_are_foreign_expired_or_missing_get_nothing() {
     });
     for (answer, why) in [
         (anonymous, "no client certificate was shown"),
-        (foreign, "the client certificate of \\\"admin\\\" is not signed by this cluster's authority"),
+        (
+            foreign,
+            "the client certificate of \\\"admin\\\" is not signed by this cluster's authority",
+        ),
         (expired, "the client certificate of \\\"admin\\\" has expired"),
     ] {
         let answer = String::from_utf8(answer.unwrap()).unwrap();

@@ -49,10 +49,9 @@ impl Caller {
                 || Self::Refused("the client certificate names no user (common name)".into()),
                 Self::Known,
             ),
-            Err(error) => Self::Refused(format!(
-                "the client certificate of \"{name}\" {}",
-                flaw(&error)
-            )),
+            Err(error) => {
+                Self::Refused(format!("the client certificate of \"{name}\" {}", flaw(&error)))
+            }
         }
     }
 }
