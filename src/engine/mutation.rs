@@ -109,6 +109,9 @@ mutations! {
     OthersSupportIgnored,
     /// A keeper's farewell frees its server whatever run it names.
     FarewellOfAnyRun,
+    /// A keeper's farewell frees its server whatever run it names, once enough time has passed, also
+    /// where time frees nobody.
+    FarewellByTime,
     /// Half of the servers are a majority.
     HalfIsMajority,
     /// The leader's renewals are no support.
@@ -133,6 +136,8 @@ mutations! {
     StartOrderIgnored,
     /// Resources stop before what depends on them.
     StopOrderIgnored,
+    /// What a failed start left is stopped under what depends on it.
+    RemainsStoppedFirst,
     /// A stop that failed counts as a stop.
     FailedStopIsAbsent,
     /// A start without an answer counts as one that left nothing.
@@ -162,6 +167,8 @@ mutations! {
     TimeFreesUnexclusive,
     /// A server that has forgotten what it promised has a vote.
     StrangersVote,
+    /// A server whose disk was replaced uses terms that it used before.
+    DiskTermsReused,
     /// Of a majority and an arbiter that must both agree, the arbiter suffices.
     MajorityOfBothIgnored,
     /// Time frees a lost server though nothing says that nobody else let it act meanwhile.

@@ -19,13 +19,21 @@ pub struct Keeper {
     pub memory: Option<String>,
     /// It does not run.
     pub down: bool,
+    /// The agent that runs has been told that it does: only then the two are connected.
+    pub connected: bool,
 }
 
 impl Keeper {
+    /// Whether what the agent asks for reaches it.
+    #[must_use]
+    pub fn hears(&self) -> bool {
+        !self.down && self.connected
+    }
+
     /// Whether a service may be started now.
     #[must_use]
     pub fn permits(&self, now: Instant) -> bool {
-        !self.down && !self.killing && self.lease.is_some_and(|until| now < until)
+        self.hears() && !self.killing && self.lease.is_some_and(|until| now < until)
     }
 
     /// Whether the deadline has come.

@@ -49,6 +49,8 @@ const SPINS_MAX: u32 = 1000;
 /// What is going to happen.
 #[derive(Clone, Debug)]
 enum Happening {
+    /// What a run of an agent is told that stood still with its machine.
+    Feed { server: usize, boot: BootId, input: Box<Input> },
     /// A node's time-out.
     Wake { server: usize, boot: BootId },
     /// A peer's run has answered a question: from now on its packets count.
@@ -74,7 +76,7 @@ enum Happening {
     /// The keeper runs again.
     Keeper { server: usize, epoch: u32 },
     /// A machine is switched off from outside.
-    Fence { server: usize, asked_healed: bool },
+    Fence { server: usize },
     /// What did that says so, or something else.
     Fenced { server: usize, boot: BootId, id: ActionId, answer: FenceAnswer, off: bool },
     /// The agent starts.
@@ -192,6 +194,8 @@ pub struct World<N> {
     doubles: Doubles,
     /// Until when a clock that stood still excuses that something runs twice.
     excused: TrueTime,
+    /// The longest time-out that was in force.
+    longest_timeout: Duration,
     /// When the turbulence began.
     stirred: TrueTime,
     /// What was done to it since.
@@ -243,6 +247,7 @@ impl<N: Node> World<N> {
             fenced: 0,
             doubles: Doubles::default(),
             excused: TrueTime(0),
+            longest_timeout: options.timeout,
             stirred: TrueTime(0),
             acts: Vec::new(),
             writes: BTreeMap::new(),
@@ -363,9 +368,17 @@ impl<N: Node> World<N> {
         let machine = &mut self.machines[server];
         let now = machine.clock.now(self.now);
         let Some(agent) = machine.agent.as_mut() else { return Ok(()) };
+        if let Some(held) = &mut machine.frozen {
+            let (boot, input) = (agent.boot, Box::new(input));
+            held.push(Happening::Feed { server, boot, input });
+            return Ok(());
+        }
         if agent.stalled {
             agent.waiting.push_back(input);
             return Ok(());
+        }
+        if let Input::Keeper { present } = input {
+            machine.keeper.connected = present;
         }
         agent.node.handle(now, input);
         while let Some(effect) =
@@ -579,7 +592,8 @@ impl<N: Node> World<N> {
     /// and so does what it passes on meanwhile.
     fn excuse_standing_clock(&mut self) {
         if !self.options.covers_standing_clocks() {
-            self.excused = self.now + self.options.timing().wait() * 2;
+            let longest = Options { timeout: self.longest_timeout, ..self.options.clone() };
+            self.excused = self.now + longest.timing().wait() * 2;
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use stead::api::kinds::{FencingTakeover, OperationType, PartitionAction};
+use stead::api::kinds::{FencingTakeover, OperationType, PartitionAction, ReturnPolicy};
 use stead::engine::Engine;
 use stead::engine::mutation::{Flaw, Mutation};
 use stead::sim::{
@@ -75,8 +75,14 @@ enum Ground {
     Operator,
     /// Drivers that fail and hang.
     Drivers,
+    /// Resources that die under what depends on them, and drivers that fail.
+    Remains,
     /// Fences that fail, where nothing else protects.
     Fences,
+    /// The same where they work, and agents end and stand still.
+    Farewells,
+    /// Disks that are replaced, where every server may act alone.
+    LostDisks,
     /// A majority that must reach something, and is divided.
     Both,
     /// The same with an arbiter that takes its time, so that a lease outlives several views.
@@ -131,8 +137,11 @@ fn ground(of: Mutation) -> Ground {
         | Mutation::UnansweredStartIsAbsent
         | Mutation::UnclearProbeIsAbsent
         | Mutation::LadderForgets => Ground::Drivers,
+        Mutation::RemainsStoppedFirst => Ground::Remains,
         Mutation::FenceUnknownIsConfirmed | Mutation::TimeFreesUnexclusive => Ground::Fences,
+        Mutation::FarewellByTime => Ground::Farewells,
         Mutation::StrangersVote => Ground::Disks,
+        Mutation::DiskTermsReused => Ground::LostDisks,
         Mutation::MajorityOfBothIgnored => Ground::Both,
         Mutation::StartsWithoutLease => Ground::Lapses,
         Mutation::StaleFetchUnanswered
@@ -287,12 +296,28 @@ impl Ground {
                 options.rich = seed.is_multiple_of(2);
                 Options { resources: 2, failures: 200, hangs: 50, ..options }
             }
+            Ground::Remains => {
+                let options = majority(&[FaultKind::Die]);
+                Options { resources: 2, failures: 300, ..options }
+            }
             Ground::Fences => {
                 let mut options = rough(2, ArbiterKind::Nobody, &[FaultKind::Split]);
                 let mut plan = FencePlan::reliable(FencingTakeover::Fenced);
                 plan.failures = 600;
                 options.fencing = Some(plan);
                 Options { aimed: 0, ..options }
+            }
+            Ground::Farewells => {
+                let faults = [FaultKind::AgentKill, FaultKind::Freeze];
+                let options = rough(2, ArbiterKind::Nobody, &faults);
+                let fencing = Some(FencePlan::reliable(FencingTakeover::Fenced));
+                let return_policy = ReturnPolicy::Automatic;
+                Options { fencing, aimed: 0, grudge: 0, return_policy, ..options }
+            }
+            Ground::LostDisks => {
+                let mut faults = CUTS.to_vec();
+                faults.extend([FaultKind::DiskReplaced, FaultKind::AgentStall]);
+                rough(2, ArbiterKind::Nobody, &faults)
             }
             Ground::Both => rough(3, ArbiterKind::MajorityAndReachable, &CUTS),
             Ground::LongLease => {

@@ -49,6 +49,7 @@ pub(super) fn plan(
         .filter(|(_, instance)| instance.work.is_none())
         .filter_map(|(name, instance)| {
             let unwanted = unwanted.contains(name);
+            let under = !unwanted && flawed!(flaw, RemainsStoppedFirst);
             match instance.belief {
                 Belief::Absent if instance.fresh => {
                     Some(Step::Act(name.clone(), ResourceAction::Probe))
@@ -56,11 +57,8 @@ pub(super) fn plan(
                 Belief::Absent if unwanted || !starts_allowed => None,
                 Belief::Absent => start(group, now, model, name, instance, flaw),
                 Belief::Unknown(_) | Belief::Active if instance.stop_failure.is_some() => None,
-                Belief::Unknown(Doubt::Remains) => {
-                    // What is to start again in its place is cleaned up under its dependents.
-                    (!unwanted || dependents_absent(name))
-                        .then(|| Step::Act(name.clone(), ResourceAction::Stop))
-                }
+                Belief::Unknown(Doubt::Remains) => (under || dependents_absent(name))
+                    .then(|| Step::Act(name.clone(), ResourceAction::Stop)),
                 Belief::Unknown(
                     Doubt::Unproven
                     | Doubt::Lapsed
@@ -78,7 +76,8 @@ pub(super) fn plan(
         .collect()
 }
 
-/// Resources that must not be active now: those nobody wants, and all that depends on them.
+/// Resources that must not be active now: those nobody wants, and all that depends on them or on
+/// what is to be stopped before it starts again.
 pub(super) fn unwanted(group: &Group, model: Option<&GroupModel>) -> BTreeSet<ResourceName> {
     let mut unwanted: BTreeSet<ResourceName> = match group.goal {
         Goal::Hold => return BTreeSet::new(),
@@ -92,10 +91,13 @@ pub(super) fn unwanted(group: &Group, model: Option<&GroupModel>) -> BTreeSet<Re
             .map(|(name, _)| name.clone())
             .collect(),
     };
+    let ends = |unwanted: &BTreeSet<ResourceName>, name: &ResourceName| {
+        unwanted.contains(name) || group.instances.get(name).is_some_and(Instance::to_be_cleared)
+    };
     loop {
         let before = unwanted.len();
         for (name, instance) in &group.instances {
-            if depends_on(model, name, instance).iter().any(|other| unwanted.contains(other)) {
+            if depends_on(model, name, instance).iter().any(|other| ends(&unwanted, other)) {
                 unwanted.insert(name.clone());
             }
         }

@@ -160,6 +160,11 @@ impl Instance {
         self.work.as_ref().is_some_and(|work| work.action == action)
     }
 
+    /// Only a stop makes sure of what remains of it, whatever is wanted of it then.
+    pub fn to_be_cleared(&self) -> bool {
+        self.belief == Belief::Unknown(Doubt::Remains) && !self.working_on(ResourceAction::Start)
+    }
+
     /// Nobody has looked since this was asked for.
     pub fn unproven(&self) -> bool {
         self.fresh || self.belief == Belief::Unknown(Doubt::Unproven)

@@ -17,6 +17,8 @@ use crate::engine::time::Instant;
 /// Time-outs without a leader after which each further server proposes in its turn: longer than a
 /// view change takes that does come to something.
 const CANDIDATE_TIMEOUTS: u32 = 3;
+/// Terms left out once a disk was replaced: more than a server uses that is cut off from all others.
+const TERMS_OF_LOST_DISK: u64 = 1000;
 
 impl Engine {
     /// The leader that this server follows and hears, or itself while it may act.
@@ -230,6 +232,7 @@ impl Engine {
             // A new disk knows of no promise: but what fills it shows the terms that were used.
             .chain([self.durable.revision.0 >> Revision::INDEX_BITS])
             .chain(self.recorded_term.as_ref().map(|term| term.number))
+            .chain(self.terms_of_lost_disks())
             .max()
             .unwrap_or(0);
         let term = Term { number: highest + 1, proposer: self.me().clone() };
@@ -260,6 +263,14 @@ impl Engine {
             return self.on_proposed(&term);
         }
         self.persist(record.clone(), AfterPersist::Propose { term, record });
+    }
+
+    /// Terms that a server may have used whose disk was replaced since: without an exclusive arbiter
+    /// it may have led alone, and nobody else knows.
+    fn terms_of_lost_disks(&self) -> impl Iterator<Item = u64> {
+        let replaced = self.intents.disks.values().filter(|(disk, _)| disk.was_replaced());
+        let kept = !flawed!(self.flaw, DiskTermsReused);
+        replaced.filter(move |_| kept).map(|(_, admitted)| admitted.term() + TERMS_OF_LOST_DISK)
     }
 
     fn view_change_causes(&self, members: &BTreeMap<ServerName, BootId>) -> Vec<Option<u64>> {

@@ -265,7 +265,7 @@ impl Engine {
             stamps: BTreeMap::new(),
             arbiter_basis: asked,
             round: None,
-            absent: self.absent_servers(&names, &promises, handover),
+            absent: self.absent_servers(&names, &promises, handover, basis),
             reports: BTreeMap::new(),
             sequence: 0,
         };
@@ -301,12 +301,14 @@ impl Engine {
         self.begin_round();
     }
 
-    /// What every member together knows of the servers outside the view.
+    /// What every member together knows of the servers outside the view. `as_of`: the beginning of
+    /// this leader's authority; up to there nobody else was let act, and not up to now.
     fn absent_servers(
         &self,
         members: &[ServerName],
         promises: &BTreeMap<ServerName, (Instant, Promise)>,
         handover: Option<Duration>,
+        as_of: Instant,
     ) -> BTreeMap<ServerName, Absent> {
         let now = self.now.instant;
         let handover = handover.filter(|_| !flawed!(self.flaw, HandoverIgnored));
@@ -314,12 +316,16 @@ impl Engine {
         let servers = &self.model.cluster.servers;
         let outside = || servers.iter().filter(|name| !members.contains(*name));
         let wait = self.longest_wait(outside(), promises);
+        let (as_of, time_counts) = match flawed!(self.flaw, FarewellByTime) {
+            true => (now, true),
+            false => (as_of, time_frees),
+        };
         let long_ago = |at: Instant, support: &Support| {
-            wait.is_some_and(|wait| now.since(at - support.age) >= wait)
+            time_counts && wait.is_some_and(|wait| as_of.since(at - support.age) >= wait)
         };
         let absent = |name: &ServerName| {
-            // What nobody gave anything for so long lives no more, whatever run it was; but what
-            // another absent server got it may have passed on.
+            // What nobody gave anything for so long lives no more, whatever run it was, where time
+            // ends anything; but what another absent server got it may have passed on.
             let alone = outside().filter(|other| *other != name).all(|other| {
                 let gave = |(at, promise): &(Instant, Promise)| {
                     promise.gave.get(other).is_some_and(|support| long_ago(*at, support))

@@ -129,6 +129,12 @@ pub struct DiskIntent {
 }
 
 impl DiskIntent {
+    /// Whether it took the place of another, whose promises are lost.
+    #[must_use]
+    pub fn was_replaced(&self) -> bool {
+        !self.first && self.holds.is_none()
+    }
+
     /// The object's text.
     #[must_use]
     pub fn json(&self) -> Option<String> {

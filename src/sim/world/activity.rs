@@ -115,7 +115,8 @@ impl<N: Node> World<N> {
                 | Happening::Keeper { server, epoch } => starts(*server, *epoch),
                 Happening::Fence { .. } => true,
                 Happening::Fenced { off, .. } => *off && fencing,
-                Happening::Wake { .. }
+                Happening::Feed { .. }
+                | Happening::Wake { .. }
                 | Happening::Prove { .. }
                 | Happening::Arrive { .. }
                 | Happening::Disk { .. }

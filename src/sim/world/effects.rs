@@ -214,7 +214,7 @@ impl<N: Node> World<N> {
 
     fn lease(&mut self, server: usize, until: Option<Instant>) {
         let machine = &mut self.machines[server];
-        if machine.keeper.down {
+        if !machine.keeper.hears() {
             return;
         }
         let Some(until) = until else { return self.kill(server) };
@@ -256,7 +256,7 @@ impl<N: Node> World<N> {
         let now = machine.clock.instant(self.now);
         let keeper = &machine.keeper;
         if action == ResourceAction::Start && !keeper.permits(now) {
-            if !keeper.down && !keeper.killing {
+            if keeper.hears() && !keeper.killing {
                 let text = format!(
                     "{} starts {} at {now:?} with a lease until {:?}",
                     machine.name, context.resource, keeper.lease

@@ -53,8 +53,7 @@ impl<N: Node> World<N> {
         }
         if let Some(off) = fate.off {
             // It is meant for the machine, whichever of its boots that meets.
-            let asked = self.healed;
-            self.after(off, Happening::Fence { server: target, asked_healed: asked });
+            self.after(off, Happening::Fence { server: target });
         }
         if let Some(said) = fate.said {
             let (answer, off) = (fate.answer, action == FenceAction::Off);
@@ -63,9 +62,8 @@ impl<N: Node> World<N> {
     }
 
     /// Power is gone; somebody switches it on again later. Who took the power before gives it back.
-    /// What was asked for before all was healed comes too late.
-    pub(super) fn switched_off(&mut self, server: usize, asked_healed: bool) {
-        if !self.machines[server].powered || self.healed && !asked_healed {
+    pub(super) fn switched_off(&mut self, server: usize) {
+        if !self.machines[server].powered {
             return;
         }
         self.checkers.excuse_everything();

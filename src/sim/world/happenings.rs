@@ -21,6 +21,7 @@ impl<N: Node> World<N> {
             None => return Ok(()),
         };
         match happening {
+            Happening::Feed { server, boot, input } => self.feed_boot(server, boot, *input),
             Happening::Wake { server, boot } => self.wake(server, boot),
             Happening::Prove { server, boot, peer, peer_boot } => {
                 self.prove(server, boot, peer, peer_boot);
@@ -59,8 +60,8 @@ impl<N: Node> World<N> {
             }
             Happening::Killed { server, epoch } => self.killed(server, epoch),
             Happening::Keeper { server, epoch } => self.keeper_back(server, epoch),
-            Happening::Fence { server, asked_healed } => {
-                self.switched_off(server, asked_healed);
+            Happening::Fence { server } => {
+                self.switched_off(server);
                 Ok(())
             }
             Happening::Fenced { server, boot, id, answer, off: _ } => {
@@ -92,7 +93,8 @@ impl<N: Node> World<N> {
     /// Nothing happens on a frozen machine before it thaws.
     fn held_back(&mut self, happening: Happening) -> Option<Happening> {
         let server = match &happening {
-            Happening::Wake { server, .. }
+            Happening::Feed { server, .. }
+            | Happening::Wake { server, .. }
             | Happening::Prove { server, .. }
             | Happening::Arrive { to: server, .. }
             | Happening::Disk { server, .. }

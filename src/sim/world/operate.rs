@@ -189,6 +189,9 @@ impl<N: Node> World<N> {
             Edit::Policy(group, _) => ObjectKey::new("FailoverGroup", setup::group_name(*group)),
             Edit::Environment(group, _) => ObjectKey::new("Resource", resource(*group)),
         };
+        if let Edit::Timeout(timeout) = edit {
+            self.longest_timeout = self.longest_timeout.max(*timeout);
+        }
         let members = self.options.servers - self.options.witnesses;
         self.change(at, key, |spec| match edit {
             Edit::Timeout(timeout) => {

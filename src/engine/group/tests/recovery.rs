@@ -29,6 +29,27 @@ fn a_reactivation_takes_along_what_depends_on_it_and_nothing_else() {
 }
 
 #[test]
+fn what_a_failed_start_left_is_stopped_after_what_depends_on_it() {
+    let mut bench = Bench::online(model(&[
+        ("left", json!({"activation": {"retries": 1}})),
+        ("right", json!({})),
+        ("top", json!({"dependsOn": ["left", "right"]})),
+    ]));
+    assert_eq!(bench.failed("left"), ["probe left"]);
+    assert_eq!(bench.done("left", Outcome::Absent), [""; 0]);
+    bench.groups.reactivate(bench.now, &Target::Resource("left".into())).expect("running");
+    assert_eq!(bench.drain(), ["start left"]);
+    assert_eq!(bench.done("left", failed()), ["probe left"]);
+    assert_eq!(bench.done("left", active()), ["stop top"]);
+    assert_eq!(bench.done("top", Outcome::Absent), ["stop left"]);
+    assert_eq!(activity(&bench, "right"), Some(ActivityState::Active));
+    assert_eq!(bench.done("left", Outcome::Absent), ["start left"]);
+    assert_eq!(bench.done("left", active()), ["start top"]);
+    bench.done("top", active());
+    assert_eq!(bench.phase(), Some(GroupPhase::Online));
+}
+
+#[test]
 fn the_reactivation_of_a_group_stops_all_of_it_first() {
     let mut bench = Bench::online(model(&[("a", json!({})), ("b", json!({}))]));
     assert_eq!(bench.groups.reactivate(bench.now, &Target::Group(GROUP.into())), Ok(()));
