@@ -39,6 +39,7 @@ hunt:
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets --features lease,etcd,aws --quiet -- -D warnings
+	cargo clippy --features simulate --test sim --quiet -- -D warnings
 	cargo check --quiet
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet \
 		--features lease,etcd,aws

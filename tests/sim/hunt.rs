@@ -14,6 +14,7 @@ const COUNT: u64 = 100;
 const SECONDS: u64 = 540;
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "people wait for it: it ends in a bounded time")]
 fn hunt() {
     let from = number("STEAD_FROM").unwrap_or(FROM);
     let end = from + number("STEAD_COUNT").unwrap_or(COUNT);
