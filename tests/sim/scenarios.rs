@@ -213,6 +213,37 @@ fn a_failed_server_stays_out_until_it_is_returned() {
     assert_eq!(world.active_on("g1"), ["node2"]);
 }
 
+/// Wide seed 100670: that a server is detached is decided, and takes as long to be written as the
+/// slowest disk. What was placed on it meanwhile moved once more.
+#[test]
+fn a_server_that_is_being_detached_is_given_no_group_before_that_is_written_everywhere() {
+    let mut world = quiet(4);
+    run(&mut world, seconds(1));
+    ask(&mut world, OperationType::DetachServer, None, Some("node2"));
+    assert!(run_until(&mut world, seconds(1), |world| world.writes_unacknowledged() == 0));
+    break_it(&mut world, Fault::DiskStall(3));
+    break_it(&mut world, Fault::Curse(0, "g1-r2".into()));
+    break_it(&mut world, Fault::Die(0, "g1-r2".into()));
+    let moved = |world: &mut Cluster| {
+        let active = world.active_on("g1");
+        active.iter().any(|server| server != "node1")
+    };
+    assert!(run_until(&mut world, seconds(3), moved), "{}", world.trace());
+    assert_eq!(world.active_on("g1"), ["node3"], "{}", world.trace());
+}
+
+/// Wide seeds 100444, 106825, 115333: the same of one that was lost.
+#[test]
+fn a_server_that_was_lost_is_shown_as_out_before_that_is_written_everywhere() {
+    let mut world = quiet(4);
+    break_it(&mut world, Fault::Crash(2));
+    taken_out(&mut world, 2);
+    break_it(&mut world, Fault::DiskStall(3));
+    run(&mut world, seconds(2));
+    let out = world.seen().expect("a leader").out;
+    assert_eq!(out.iter().map(|server| server.as_str()).collect::<Vec<_>>(), ["node3"]);
+}
+
 #[test]
 fn a_starting_cluster_waits_for_its_servers_but_not_for_ever() {
     let options = Options::quiet(3, ArbiterKind::Majority);

@@ -211,7 +211,7 @@ impl Engine {
 
     /// The history that goes on may say that this server failed: it only was on the other side.
     fn take_back(&mut self, server: &ServerName) {
-        let failed = self.intents.servers.get(server).is_some_and(|it| it.out == Out::Failed);
+        let failed = self.out_intent(server).is_some_and(|it| it.out == Out::Failed);
         if failed && let Some(leadership) = &mut self.leadership {
             leadership.not_failed.insert(server.clone());
             self.write_intent(server_intent_key(server), None);

@@ -258,7 +258,7 @@ impl Engine {
     }
 
     fn server_state(&self, name: &ServerName) -> (ServerState, String) {
-        if let Some(intent) = self.intents.servers.get(name) {
+        if let Some(intent) = self.out_intent(name) {
             let heard = *name == *self.me() || self.liveness.alive(name);
             let out = intent.kept_out().message;
             let message = if heard { out } else { format!("{out}; not heard") };

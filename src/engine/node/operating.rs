@@ -56,9 +56,20 @@ impl Engine {
         }
     }
 
-    /// Whether a server is kept out, as far as the store says.
+    /// Why a server is kept out, if so: by what this leader has decided as soon as it has, and not
+    /// only once that is written everywhere. A return counts once it is.
+    pub(super) fn out_intent(&self, server: &ServerName) -> Option<ServerIntent> {
+        let key = server_intent_key(server);
+        let decided = self.store.pending(&key).and_then(|json| match IntentOf::read(&key, json) {
+            Some(IntentOf::Server(_, intent)) => Some(intent),
+            Some(IntentOf::Group(..)) | None => None,
+        });
+        decided.or_else(|| self.intents.servers.get(server).cloned())
+    }
+
+    /// Whether a server is kept out.
     pub(super) fn known_out(&self, server: &ServerName) -> bool {
-        self.intents.servers.contains_key(server)
+        self.out_intent(server).is_some()
     }
 
     /// The operation of a type on a server that is under way, as the store says.

@@ -210,6 +210,8 @@ impl Engine {
         let mut facts = BTreeMap::new();
         let servers = self.model.cluster.servers.clone();
         let own_keeper = self.keeper != Some(false) && !self.closing;
+        let out = |server: &ServerName| Some((server.clone(), self.out_intent(server)?));
+        let mut kept_out: BTreeMap<_, _> = servers.iter().filter_map(out).collect();
         let Some(leadership) = &mut self.leadership else {
             return facts;
         };
@@ -224,10 +226,8 @@ impl Engine {
                 || KeptOut { out: Out::Unfit, message: "its keeper does not answer".to_owned() };
             let disk = if server == me { self.disk.health } else { self.liveness.disk(&server) };
             let ailing = || KeptOut { out: Out::Ailing, message: DISK_FAILS.to_owned() };
-            let kept_out = self
-                .intents
-                .servers
-                .get(&server)
+            let kept_out = kept_out
+                .remove(&server)
                 .filter(|it| it.out != Out::Failed || !leadership.not_failed.contains(&server))
                 .map(|intent| intent.kept_out())
                 .or_else(|| (!fit).then(unfit))

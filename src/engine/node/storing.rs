@@ -102,6 +102,16 @@ impl Store {
         self.apart.contains(member)
     }
 
+    /// What the last write of an object that is still to be answered makes of it.
+    pub fn pending(&self, key: &ObjectKey) -> Option<&str> {
+        let queued = self.queue.iter().rev().flat_map(|pending| pending.changes.iter().rev());
+        let queued = queued.map(|(key, _, json)| (key, json));
+        let flight = self.in_flight.iter().flat_map(|flight| &flight.append.changes);
+        let flight = flight.map(|(key, json)| (key, json));
+        let (_, json) = queued.chain(flight).find(|(changed, _)| *changed == key)?;
+        json.as_deref()
+    }
+
     /// Whether a write of operations is still to be answered.
     pub fn operations_pending(&self) -> bool {
         let queued = self.queue.iter().any(|pending| pending.origin == Origin::Operations);

@@ -305,7 +305,11 @@ impl<N: Node> World<N> {
         if self.settled() && self.leader() == leader {
             return Ok(());
         }
-        let text = "recovered, and then moved again without a cause";
+        let mut problems = self.problems();
+        if self.leader() != leader {
+            problems.insert(0, "another leads".to_owned());
+        }
+        let text = format!("recovered, and then moved again: {}", problems.join("; "));
         Err(Violation::new(Invariant::I3, self.now, text))
     }
 
