@@ -53,6 +53,10 @@ impl Node for Engine {
         (self.durable().revision, &self.durable().objects)
     }
 
+    fn unquiet(&self) -> bool {
+        Engine::view_changes(self)
+    }
+
     fn seen(&mut self) -> Seen {
         let observation = self.observe();
         let groups = observation.groups.into_iter().map(|(name, status)| {

@@ -65,6 +65,8 @@ pub trait Node: Sized {
     fn members(&self) -> Vec<ServerName>;
     /// Its store.
     fn store(&self) -> (Revision, &Objects);
+    /// Whether it misses a member of its view, or is about to change that.
+    fn unquiet(&self) -> bool;
     /// What it says of groups and servers.
     fn seen(&mut self) -> Seen;
 }

@@ -73,6 +73,10 @@ impl<const LEASE: bool> Node for Greedy<LEASE> {
         self.leads()
     }
 
+    fn unquiet(&self) -> bool {
+        false
+    }
+
     fn members(&self) -> Vec<ServerName> {
         vec![self.server.clone()]
     }

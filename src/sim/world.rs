@@ -183,6 +183,8 @@ pub struct World<N> {
     fences_failing: BTreeMap<String, FenceFailure>,
     /// Nothing breaks any more.
     healed: bool,
+    /// Until when each keeper let services live when all was healed.
+    leases_healed: Vec<Option<Instant>>,
     /// A fault that waits for a moment.
     ambush: Option<aim::Ambush>,
     /// Whom the last fault met.
@@ -241,6 +243,7 @@ impl<N: Node> World<N> {
             },
             fences_failing: BTreeMap::new(),
             healed: false,
+            leases_healed: Vec::new(),
             ambush: None,
             victim: None,
             drawn: BTreeMap::new(),

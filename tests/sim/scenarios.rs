@@ -440,3 +440,21 @@ fn a_change_that_a_newer_store_replaced_is_not_acknowledged() {
         run(&mut world, seconds(5));
     }
 }
+
+/// Wide seed 902586: a cut that lasts a little longer than the time-out, and an arbiter that takes
+/// its time. Once everybody is heard again nobody needs its word, and nothing stops for want of it.
+#[test]
+fn servers_that_hear_each_other_again_wait_for_no_arbiter() {
+    for arbiter in [ArbiterKind::Reachable, ArbiterKind::DiskThenReachable] {
+        let mut world = online(Options::quiet(2, arbiter));
+        run(&mut world, seconds(1));
+        break_it(&mut world, Fault::ArbiterSlow(seconds(5)));
+        let cut = Fault::Cut(both_ways(&[0], &[1], 2));
+        break_it(&mut world, cut.clone());
+        run(&mut world, Duration::from_millis(1200));
+        mend(&mut world, cut);
+        let stops = run_until(&mut world, seconds(10), |world| world.active_on("g1").is_empty());
+        assert!(!stops, "{arbiter:?}\n{}", world.trace());
+        assert_eq!(world.members().len(), 2, "{arbiter:?}\n{}", world.trace());
+    }
+}

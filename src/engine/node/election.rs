@@ -34,15 +34,26 @@ impl Engine {
         let fresh = self
             .renewed
             .is_some_and(|renewed| self.now.instant.since(renewed) < self.timing().timeout);
-        let same_run =
-            self.liveness.peer(&view.leader)?.boot.is_some_and(|boot| boot == view.leader_boot);
-        (fresh && same_run && self.liveness.alive(&view.leader)).then_some(&view.leader)
+        let leader = self.liveness.peer(&view.leader)?;
+        let same_run = leader.boot.is_some_and(|boot| boot == view.leader_boot);
+        // It follows another now, and renews nobody any more.
+        let promised = leader.promised.as_ref();
+        let left = promised.is_some_and(|it| *it > view.term && it.proposer != view.leader);
+        (fresh && same_run && !left && self.liveness.alive(&view.leader)).then_some(&view.leader)
     }
 
     /// The same, without one that asks to be left: whoever can't write can't lead for long, nor can
     /// one that is about to stand still.
     pub(super) fn leader_to_stay_with(&self) -> Option<&ServerName> {
         self.live_leader().filter(|leader| !self.liveness.leaves(leader) && !self.resigns(leader))
+    }
+
+    /// Whether a change of the view is under way here, or a member is missed.
+    #[must_use]
+    pub fn view_changes(&self) -> bool {
+        let missed = |name: &ServerName| !self.liveness.alive(name);
+        let missing = self.view.as_ref().is_none_or(|view| view.members.iter().any(missed));
+        missing || self.proposal.is_some() || self.pre_vote.is_some()
     }
 
     /// Whether this server takes part at all. One that starts first meets its keeper and finds out
@@ -348,6 +359,7 @@ impl Engine {
         let (interval, lease) = (self.timing().interval, self.timing().lease);
         let me = self.me().clone();
         let by_term = self.refused_by_term();
+        let configured = self.model.cluster.servers.len();
         let Some(proposal) = &mut self.proposal else {
             return;
         };
@@ -360,12 +372,18 @@ impl Engine {
             }
             return;
         }
-        if matches!(proposal.arbiter, ArbiterStep::Refused(_)) {
-            let hopeless = now.since(proposal.begun) >= lease || by_term;
-            if proposal.members != live || hopeless {
-                self.replace_refused(live);
-                return;
+        let replaced = match proposal.arbiter {
+            ArbiterStep::Refused(_) => {
+                let hopeless = now.since(proposal.begun) >= lease || by_term;
+                proposal.members != live || hopeless
             }
+            // With every server there is no need of an answer that may take long.
+            ArbiterStep::Asked(..) => proposal.members != live && live.len() == configured,
+            ArbiterStep::NotAsked | ArbiterStep::Held { .. } => false,
+        };
+        if replaced {
+            self.replace_unheld(live);
+            return;
         }
         let Some(proposal) = &mut self.proposal else {
             return;
@@ -385,9 +403,9 @@ impl Engine {
         self.try_install();
     }
 
-    /// The arbiter refuses: with whom this server hears now, under a higher term than the record
-    /// may hold, it is another question; and perhaps another server's to ask.
-    fn replace_refused(&mut self, live: BTreeMap<ServerName, BootId>) {
+    /// The arbiter refuses, or takes its time: with whom this server hears now, under a higher term
+    /// than the record may hold, it is another question; and perhaps another server's to ask.
+    fn replace_unheld(&mut self, live: BTreeMap<ServerName, BootId>) {
         let first = self.candidates(&live).next();
         let ours = self.leadership.is_some()
             || first == Some(self.me()) && self.leader_to_stay_with().is_none();

@@ -265,7 +265,7 @@ impl<N: Node> World<N> {
         let mut fenced = self.fenced;
         while self.now < end {
             self.run_for(ROUND)?;
-            if self.settled() {
+            if self.settled() && self.calm() {
                 let open = self.operations_open();
                 match self.stay_settled() {
                     // Somebody asked for that before all was healed, and it is done only now.
@@ -285,6 +285,22 @@ impl<N: Node> World<N> {
         };
         let text = format!("not recovered within {:?}: {problems}", self.options.recovery_bound());
         Err(Violation::new(Invariant::I3, self.now, text))
+    }
+
+    /// Whether nothing that broke before all was healed can still stop anything: every server runs,
+    /// follows the leader, hears everybody, and has been given a longer lease since.
+    fn calm(&self) -> bool {
+        let leader = self.leader().and_then(|leader| self.machines[leader].agent.as_ref());
+        let term = leader.and_then(|leader| leader.node.leads());
+        self.machines.iter().zip(&self.leases_healed).all(|(machine, lease)| {
+            let now = machine.clock.instant(self.now);
+            let keeper = &machine.keeper;
+            let follows = machine.agent.as_ref().is_some_and(|agent| {
+                !agent.stalled && agent.node.term() == term && !agent.node.unquiet()
+            });
+            let runs = machine.powered && !machine.ending && machine.frozen.is_none();
+            runs && follows && keeper.permits(now) && keeper.lease != *lease
+        })
     }
 
     /// Whether the leader still has something to do that somebody asked for.

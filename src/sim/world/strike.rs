@@ -273,6 +273,7 @@ impl<N: Node> World<N> {
     pub fn heal(&mut self) -> Result<(), Violation> {
         self.trace.milestone(self.now, 13, || "HEALED".into());
         self.healed = true;
+        self.leases_healed = self.machines.iter().map(|machine| machine.keeper.lease).collect();
         self.network.heal();
         self.arbiter.heal();
         self.options.failures = 0;
