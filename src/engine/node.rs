@@ -5,6 +5,7 @@
 //! starts nothing and has the keeper end what runs.
 
 mod admitting;
+mod candidacy;
 #[cfg(feature = "simulate")]
 pub(super) mod deciding;
 mod disk;
@@ -49,6 +50,7 @@ use super::time::{Instant, Now};
 use crate::api::names::{GroupName, PathName, ServerName};
 use crate::api::timing::Timing;
 
+use candidacy::Candidacy;
 use disk::Disk;
 use events::Chronicle;
 use fencing::Fences;
@@ -85,8 +87,7 @@ pub struct Engine {
     /// The last renewal answered: from which run, and its stamp.
     answered: Option<(BootId, Instant)>,
     pre_vote: Option<PreVoteRound>,
-    /// Since when this server neither leads nor follows anybody.
-    leaderless: Option<Instant>,
+    candidacy: Candidacy,
     pre_vote_rounds: u64,
     proposal: Option<Proposal>,
     leadership: Option<Leadership>,
@@ -108,8 +109,6 @@ pub struct Engine {
     shut_down: bool,
     /// Messages sent on every path so far.
     sent: u64,
-    /// Nothing is proposed before: the disk refused the last proposal's term.
-    proposes_from: Instant,
     /// The arbiter asked is exclusive, whatever its type says.
     exclusive: bool,
     /// The highest term that an arbiter's record held.
@@ -177,7 +176,7 @@ impl Engine {
             renewed: None,
             answered: None,
             pre_vote: None,
-            leaderless: None,
+            candidacy: Candidacy::default(),
             pre_vote_rounds: 0,
             proposal: None,
             leadership: None,
@@ -194,7 +193,6 @@ impl Engine {
             ends_at: None,
             shut_down: false,
             sent: 0,
-            proposes_from: now.instant,
             exclusive: false,
             recorded_term: None,
             missed: None,
@@ -499,7 +497,7 @@ impl Engine {
                     self.promised = self.durable.promised.clone();
                 }
                 self.proposal = self.proposal.take().filter(|proposal| proposal.term != term);
-                self.proposes_from = self.now.instant + self.timing().interval;
+                self.propose_later();
             }
             AfterPersist::SelfFence { .. } | AfterPersist::Room { .. } => {}
             AfterPersist::Store { term, leader, .. } => {

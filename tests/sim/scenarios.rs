@@ -458,3 +458,56 @@ fn servers_that_hear_each_other_again_wait_for_no_arbiter() {
         assert_eq!(world.members().len(), 2, "{arbiter:?}\n{}", world.trace());
     }
 }
+
+/// Wide seeds 107165, 111717: a leader that is to pause hands over, and its successor loses its disk:
+/// whoever is left leads, or the pause would keep the cluster from ever coming together.
+#[test]
+fn who_waits_for_its_pause_leads_where_nobody_else_can() {
+    for arbiter in [ArbiterKind::Reachable, ArbiterKind::SerialDisk] {
+        let mut world = online(Options::quiet(2, arbiter));
+        run(&mut world, seconds(1));
+        ask(&mut world, OperationType::PauseServer, None, Some("node1"));
+        let led = run_until(&mut world, seconds(5), |world| world.leader() == Some(1));
+        assert!(led, "{arbiter:?}\n{}", world.trace());
+        break_it(&mut world, Fault::DiskReplaced(1, false));
+        run(&mut world, seconds(10));
+        mend(&mut world, Fault::DiskReplaced(1, false));
+        let whole = run_until(&mut world, LONG, |world| world.members().len() == 2);
+        assert!(whole, "{arbiter:?}\n{}", world.trace());
+    }
+}
+
+/// Wide seed 110261: after so long without a leader it is everybody's turn, and each proposal is
+/// outbid by another before slow disks have promised it.
+#[test]
+fn many_servers_that_propose_at_once_agree_on_a_leader() {
+    for seed in 1..4 {
+        let mut options = Options::quiet(10, ArbiterKind::Majority);
+        options.seed = seed;
+        options.timeout = Duration::from_millis(500);
+        options.disk_max = Duration::from_millis(40);
+        let mut world = online(options);
+        let all: Vec<usize> = (0..10).collect();
+        let cut = Fault::Cut(links(&all, &all, 2));
+        break_it(&mut world, cut.clone());
+        run(&mut world, seconds(30));
+        mend(&mut world, cut);
+        let whole = run_until(&mut world, seconds(10), |world| world.members().len() == 10);
+        let proposed = world.trace().to_string().matches("[ViewProposed]").count();
+        assert!(whole && proposed < 100, "{seed}: {proposed}\n{}", world.trace());
+    }
+}
+
+/// The first candidate does not reach what it must reach; the second does, and gets its turn.
+#[test]
+fn a_first_candidate_that_the_arbiter_refuses_leaves_the_next_one_its_turn() {
+    for arbiter in [ArbiterKind::Reachable, ArbiterKind::Lease] {
+        let mut world = online(Options::quiet(3, arbiter));
+        run(&mut world, seconds(1));
+        break_it(&mut world, Fault::ArbiterCutOff(0));
+        break_it(&mut world, Fault::Crash(2));
+        run(&mut world, seconds(20));
+        let led = world.leader();
+        assert_eq!(led, Some(1), "{arbiter:?}\n{}", world.trace());
+    }
+}

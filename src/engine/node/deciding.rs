@@ -30,7 +30,7 @@ impl fmt::Debug for Deciding<'_> {
         write!(f, "{:?}{:?}", engine.groups.deciding(), engine.keeper)?;
         write!(f, "{:?}", [engine.retired, engine.closing, engine.out_of_service])?;
         write!(f, "{:?}", [engine.isolated, engine.was_started])?;
-        write!(f, "{:?}{:?}", engine.proposes_from, engine.recorded_term)?;
+        write!(f, "{:?}{:?}", engine.candidacy, engine.recorded_term)?;
         write!(f, "{:?}{:?}{:?}", engine.ends_at, engine.shut_down, engine.missed)?;
         write!(f, "{:?}{:?}", engine.last_members, engine.orders_taken)?;
         write!(f, "{:?}{report:?}{:?}", engine.intents, engine.awaiting_disk)?;

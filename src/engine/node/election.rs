@@ -12,11 +12,7 @@ use crate::engine::message::{
 };
 use crate::engine::model::Arbiter;
 use crate::engine::mutation::flawed;
-use crate::engine::time::Instant;
 
-/// Time-outs without a leader after which each further server proposes in its turn: longer than a
-/// view change takes that does come to something.
-const CANDIDATE_TIMEOUTS: u32 = 3;
 /// Terms left out once a disk was replaced: more than a server uses that is cut off from all others.
 const TERMS_OF_LOST_DISK: u64 = 1000;
 
@@ -79,14 +75,14 @@ impl Engine {
             self.drive_proposal();
             return;
         }
-        if self.now.instant < self.proposes_from {
+        if self.holds_back() {
             return;
         }
         if self.leadership.is_some() && !self.lease_live() {
             self.drop_leadership();
         }
         if self.leadership.is_some() || self.leader_to_stay_with().is_some() {
-            self.leaderless = None;
+            self.candidacy.leaderless = None;
         }
         if let Some(leadership) = &self.leadership {
             let present = &leadership.lead.members;
@@ -100,7 +96,7 @@ impl Engine {
             return;
         }
         let members = self.live_members();
-        let since = *self.leaderless.get_or_insert(self.now.instant);
+        let since = *self.candidacy.leaderless.get_or_insert(self.now.instant);
         if self.looks_around(&members) {
             self.pre_vote = None;
         } else if self.is_candidate(&members, since) && self.could_be_held(&members) {
@@ -108,25 +104,6 @@ impl Engine {
         } else {
             self.pre_vote = None;
         }
-    }
-
-    /// Who proposes where nobody leads, in their order.
-    fn candidates(&self, of: &BTreeMap<ServerName, BootId>) -> impl Iterator<Item = &ServerName> {
-        let can = |name: &&ServerName| {
-            of.contains_key(*name)
-                && self.liveness.disk(name) != DiskHealth::New
-                && !self.resigns(name)
-        };
-        self.model.cluster.servers.iter().filter(can)
-    }
-
-    /// The first proposes at once. The others do so in their turn where that comes to nothing:
-    /// servers need not agree on who is first, and each would wait for another for ever.
-    fn is_candidate(&self, of: &BTreeMap<ServerName, BootId>, leaderless: Instant) -> bool {
-        let rank = self.candidates(of).position(|name| name == self.me());
-        let patience = self.timing().timeout * CANDIDATE_TIMEOUTS;
-        rank.and_then(|rank| u32::try_from(rank).ok())
-            .is_some_and(|rank| self.now.instant.since(leaderless) >= patience * rank)
     }
 
     /// Whether it is too early to say who is missing: this server has just started, or the agent of
@@ -160,6 +137,10 @@ impl Engine {
         // A member that promised a term which was never installed is deaf to this view: only a
         // higher one reaches it.
         let Some(view) = &self.view else { return false };
+        // A proposal of its own was outbid, and it is to be the higher one again.
+        if self.promised > view.term && self.promised.proposer == *self.me() {
+            return true;
+        }
         present
             .keys()
             .filter_map(|name| self.liveness.peer(name)?.promised.as_ref())
@@ -168,7 +149,7 @@ impl Engine {
 
     /// Whether it makes sense to propose these members: half of the servers or fewer can never be
     /// a majority, and a proposal would only make others deaf.
-    fn could_be_held(&self, members: &BTreeMap<ServerName, BootId>) -> bool {
+    pub(super) fn could_be_held(&self, members: &BTreeMap<ServerName, BootId>) -> bool {
         match self.model.cluster.arbiter {
             Arbiter::MajorityAndExternal if flawed!(self.flaw, MajorityOfBothIgnored) => true,
             Arbiter::Majority | Arbiter::MajorityAndExternal => {
@@ -406,9 +387,8 @@ impl Engine {
     /// The arbiter refuses, or takes its time: with whom this server hears now, under a higher term
     /// than the record may hold, it is another question; and perhaps another server's to ask.
     fn replace_unheld(&mut self, live: BTreeMap<ServerName, BootId>) {
-        let first = self.candidates(&live).next();
         let ours = self.leadership.is_some()
-            || first == Some(self.me()) && self.leader_to_stay_with().is_none();
+            || self.is_first_candidate(&live) && self.leader_to_stay_with().is_none();
         if !ours {
             self.proposal = None;
         } else if self.could_be_held(&live) {
@@ -480,6 +460,7 @@ impl Engine {
         self.must_rejoin = false;
         self.pre_vote = None;
         self.proposal = None;
+        self.note_own_promise();
         if self.leadership.is_some() {
             self.drop_leadership();
         }
@@ -538,11 +519,8 @@ impl Engine {
             return;
         }
         if nack.promised > proposal.term {
-            let members = self.live_members();
             self.liveness.note_promised(from, &nack.promised);
-            if self.could_be_held(&members) {
-                self.propose(members);
-            }
+            self.propose_higher();
         } else if self.leadership.is_none() {
             // It hears a live leader: that one will propose above our term.
             self.proposal = None;

@@ -68,6 +68,7 @@ impl Engine {
             return;
         }
         self.drop_leadership();
+        self.candidacy.settle();
         self.last_members = renew.members.clone();
         self.view = Some(View {
             term: renew.term.clone(),

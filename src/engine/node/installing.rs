@@ -292,6 +292,7 @@ impl Engine {
             started,
         });
         self.renewed = Some(now);
+        self.candidacy.settle();
         self.note_installed();
         self.note_missed_changes(recorded);
         self.mark_failed_servers(&former_members);

@@ -86,6 +86,11 @@ impl Engine {
         })
     }
 
+    /// Whether this server has announced a pause that does not count yet.
+    pub(super) fn pause_waits(&self) -> bool {
+        self.pausing.announced.as_ref().is_some_and(|pause| pause.ready.is_none())
+    }
+
     /// The operation whose pause counts now, for the leader.
     pub(super) fn pause_ready(&self) -> Option<String> {
         let pause = self.pausing.announced.as_ref().filter(|pause| pause.ready.is_some());
@@ -131,8 +136,7 @@ impl Engine {
     }
 
     fn begin_pause(&mut self) {
-        let waits = self.pausing.announced.as_ref().is_some_and(|pause| pause.ready.is_none());
-        if !waits {
+        if !self.pause_waits() {
             return;
         }
         self.store_own_self_fence();
