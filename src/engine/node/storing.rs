@@ -600,6 +600,10 @@ impl Engine {
             flight.append.term = leadership.lead.term.clone();
             let revision = flight.append.revision;
             flight.persisted.retain(|name| *name == me);
+            // Its own disk may have refused it, and a member's store have brought it.
+            if self.durable.revision == revision {
+                flight.persisted.insert(me);
+            }
             for (name, held) in &self.store.members {
                 if *held >= revision && !self.store.apart.contains(name) {
                     flight.persisted.insert(name.clone());
@@ -616,9 +620,10 @@ impl Engine {
     /// What was under way is lost where a member's newer store took the place of ours: that number
     /// is passed, but nobody has the change.
     fn forget_replaced_flight(&mut self) {
-        let current = self.durable.revision;
+        let (current, writer) = (self.durable.revision, self.writer());
         let replaced = |flight: &mut InFlight| {
-            current != flight.append.previous && current != flight.append.revision
+            let made = current == flight.append.revision && writer.as_ref() == Some(&flight.writer);
+            current != flight.append.previous && !made
         };
         if let Some(flight) = self.store.in_flight.take_if(replaced) {
             self.answer_origins(flight.origins, |_| Err(WriteError::Unknown));
