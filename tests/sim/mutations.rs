@@ -33,7 +33,7 @@ const ESCAPES: [Mutation; 11] = [
     Mutation::StaleFetchUnanswered,
     Mutation::DivergedMemberNotFilled,
     Mutation::HistoriesComparedByNumber,
-    // A saved schedule finds it.
+    // A scenario finds it (`puppets.rs`).
     Mutation::EarlierBatchAcknowledged,
     Mutation::LadderForgets,
 ];

@@ -9,13 +9,15 @@ use std::time::Duration;
 use stead::api::names::{GroupName, ServerName};
 use stead::engine::Engine;
 use stead::engine::durable::{Durable, Identity};
-use stead::engine::effect::{Effect, ResourceAction};
-use stead::engine::ids::{BootId, GrantId, IncarnationId, Revision, Term};
+use stead::engine::effect::{Change, Effect, Expected, ResourceAction};
+use stead::engine::ids::{ActionId, BootId, GrantId, IncarnationId, Revision, Term};
 use stead::engine::input::{ArbiterAnswer, Input, Outcome, Verdict};
 use stead::engine::message::{
     Ack, DiskHealth, Envelope, GroupPhase, Heartbeat, Held, Message, OrderAction, PreVoteReply,
     Promise, Renew, SelfFence, StoreAppended, Support,
 };
+use stead::engine::model::ObjectKey;
+use stead::engine::mutation::{Flaw, Mutation};
 use stead::engine::time::{Instant, Now, WallTime};
 use stead::sim::{ArbiterKind, Options, Stage};
 
@@ -35,6 +37,8 @@ struct Puppet {
     /// What it says in its promises of the others.
     gave: BTreeMap<ServerName, Support>,
     promises: bool,
+    /// Its disk takes what the leader writes.
+    stores: bool,
 }
 
 struct Play {
@@ -51,6 +55,8 @@ struct Play {
     said: u64,
     /// The arbiter says `Held` from this term on.
     held_from: u64,
+    /// What `node2` had on disk when a write was acknowledged.
+    acknowledged_with: Option<Revision>,
 }
 
 fn nobody() -> Term {
@@ -83,6 +89,7 @@ impl Play {
             holds: BTreeMap::new(),
             gave: BTreeMap::new(),
             promises: true,
+            stores: true,
         };
         let mut play = Self {
             engine,
@@ -94,6 +101,7 @@ impl Play {
             started: BTreeSet::new(),
             said: 0,
             held_from: 0,
+            acknowledged_with: None,
         };
         play.feed(Input::Keeper { present: true });
         play
@@ -138,6 +146,10 @@ impl Play {
                 };
                 self.inputs.push_back(Input::ResourceDone { id, outcome });
             }
+            Effect::WriteDone { result, .. } => {
+                assert!(result.is_ok(), "{result:?}");
+                self.acknowledged_with = Some(self.puppet("node2").revision);
+            }
             _ => {}
         }
     }
@@ -177,7 +189,7 @@ impl Play {
                 let (term, echo) = (renew.term, renew.sent);
                 Message::Ack(Box::new(Ack { term, echo, sent, holds: puppet.holds.clone() }))
             }
-            Message::StoreAppend(append) => {
+            Message::StoreAppend(append) if puppet.stores => {
                 puppet.revision = append.revision;
                 let (term, revision) = (append.term, append.revision);
                 Message::StoreAppended(StoreAppended { term, revision, writer: None, error: None })
@@ -242,6 +254,17 @@ impl Play {
             self.heartbeats();
             self.feed(Input::Timer);
         }
+    }
+
+    /// A client changes the first group.
+    fn write(&mut self) {
+        let key = ObjectKey::new("FailoverGroup", "g1");
+        let stored = &self.engine.durable().objects[&key];
+        let mut object: serde_json::Value = serde_json::from_str(&stored.json).unwrap();
+        object["metadata"]["labels"] = serde_json::json!({ "changed": "true" });
+        let (expected, json) = (Expected::At(stored.revision), Some(object.to_string().into()));
+        let changes = vec![Change { key, expected, json }];
+        self.feed(Input::Write { id: ActionId(1 << 62), after: Revision(0), changes });
     }
 
     fn until(&mut self, limit: Duration, holds: impl Fn(&Self) -> bool) {
@@ -389,4 +412,34 @@ fn a_refused_proposal_is_replaced_by_one_above_all_that_is_known() {
     puppet.silent = false;
     puppet.promised = Term { number: 9, proposer: "node3".into() };
     play.until(seconds(3), |play| play.engine.leading());
+}
+
+/// A write that one view begins and a later one finishes: what `node2` has of it when its client is
+/// answered, and the later view's term.
+fn acknowledged_with(flaw: Flaw) -> (Revision, Term) {
+    let mut play = Play::new(ArbiterKind::Majority);
+    play.engine.break_on_purpose(flaw);
+    play.until(seconds(5), |play| !play.runs().is_empty());
+    play.pass(seconds(1));
+    let term = |play: &Play| play.engine.view().unwrap().term.clone();
+    let first = term(&play);
+    play.puppet("node2").stores = false;
+    play.write();
+    play.pass(seconds(1));
+    assert_eq!(play.acknowledged_with, None, "node2 does not have it");
+    play.puppet("node3").silent = true;
+    play.until(seconds(5), |play| play.engine.leading() && term(play) > first);
+    play.puppet("node2").stores = true;
+    play.until(seconds(5), |play| play.acknowledged_with.is_some());
+    (play.acknowledged_with.unwrap(), term(&play))
+}
+
+/// A view between the two, installed late, may have written past what the first one wrote: its term
+/// is the higher one. Only a write of the later view is certain to stay.
+#[test]
+fn what_an_earlier_view_wrote_is_acknowledged_with_a_write_of_this_one() {
+    let (revision, term) = acknowledged_with(Flaw::default());
+    assert!(revision >= term.first_revision(), "{revision} in {term}");
+    let (revision, term) = acknowledged_with(Flaw::of(Mutation::EarlierBatchAcknowledged));
+    assert!(revision < term.first_revision(), "{revision} in {term}");
 }
