@@ -185,7 +185,8 @@ pub fn read_bootstrap(path: &Path) -> Result<Durable, String> {
     }
     for (server, incarnation) in bootstrap.incarnations {
         let incarnation = IncarnationId(incarnation);
-        let disk = DiskIntent { incarnation, since: WallTime(0), first: true, holds: None };
+        let disk =
+            DiskIntent { incarnation, since: WallTime(0), first: true, holds: None, lost: 0 };
         let json = disk.json().ok_or_else(|| "it names a state folder wrongly".to_owned())?;
         let key = disk_intent_key(&server.as_str().into());
         objects.insert(key, StoredObject { revision, json: json.into() });

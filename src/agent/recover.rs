@@ -126,7 +126,9 @@ fn records(
     let number = durable.promised.number.max(durable.revision.term()) + 1;
     let revision = Revision((number << Revision::INDEX_BITS) + 1);
     let own = disk_intent_key(me);
-    let known = DiskIntent { incarnation, since: now, first: false, holds: None };
+    let before = durable.objects.get(&own).and_then(|object| DiskIntent::read(&object.json));
+    let lost = before.map_or(0, |known| known.lost);
+    let known = DiskIntent { incarnation, since: now, first: false, holds: None, lost };
     let others = durable
         .objects
         .keys()
@@ -178,6 +180,7 @@ mod tests {
                 since: WallTime(0),
                 first: true,
                 holds: None,
+                lost: 2,
             };
             let json = disk.json().unwrap().into();
             let object = StoredObject { revision: Revision(1), json };
@@ -202,6 +205,6 @@ mod tests {
         ];
         assert_eq!(keys, kept);
         let known = DiskIntent::read(&durable.objects[&disk_intent_key(&me)].json).unwrap();
-        assert_eq!(known.incarnation, IncarnationId(5));
+        assert_eq!((known.incarnation, known.lost), (IncarnationId(5), 2));
     }
 }

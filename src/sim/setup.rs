@@ -126,7 +126,7 @@ fn enrich(spec: &mut MonitorSpec, group: usize, index: usize) {
 
 /// The state folder that a server begins with, at revision 1.
 pub fn put_disk(objects: &mut Objects, server: &ServerName, incarnation: IncarnationId) {
-    let disk = DiskIntent { incarnation, since: WallTime(0), first: true, holds: None };
+    let disk = DiskIntent { incarnation, since: WallTime(0), first: true, holds: None, lost: 0 };
     if let Some(json) = disk.json() {
         let stored = StoredObject { revision: Revision(1), json: json.into() };
         objects.insert(disk_intent_key(server), stored);

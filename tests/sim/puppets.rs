@@ -18,6 +18,7 @@ use stead::engine::message::{
 };
 use stead::engine::model::ObjectKey;
 use stead::engine::mutation::{Flaw, Mutation};
+use stead::engine::placement::{DiskIntent, disk_intent_key};
 use stead::engine::time::{Instant, Now, WallTime};
 use stead::sim::{ArbiterKind, Options, Stage};
 
@@ -27,6 +28,7 @@ const ME: &str = "node1";
 /// A server that does what it is told.
 struct Puppet {
     boot: BootId,
+    incarnation: IncarnationId,
     /// Its clock minus the engine's.
     ahead: Duration,
     silent: bool,
@@ -81,6 +83,7 @@ impl Play {
         }
         let puppet = |number: u64| Puppet {
             boot: BootId(number),
+            incarnation: IncarnationId(number),
             ahead: Duration::ZERO,
             silent: false,
             deaf: false,
@@ -194,6 +197,11 @@ impl Play {
                 let (term, revision) = (append.term, append.revision);
                 Message::StoreAppended(StoreAppended { term, revision, writer: None, error: None })
             }
+            Message::StoreSnapshot(snapshot) if puppet.stores => {
+                puppet.revision = snapshot.revision;
+                let (term, revision) = (snapshot.term, snapshot.revision);
+                Message::StoreAppended(StoreAppended { term, revision, writer: None, error: None })
+            }
             _ => return,
         };
         self.say(to, answer);
@@ -229,7 +237,7 @@ impl Play {
                 echo: None,
                 hears: if puppet.deaf { [].into() } else { [ME.into()].into() },
                 hears_you: !puppet.deaf,
-                incarnation: IncarnationId(puppet.boot.0),
+                incarnation: puppet.incarnation,
                 view: None,
                 promised: puppet.promised.clone(),
                 revision: puppet.revision,
@@ -442,4 +450,24 @@ fn what_an_earlier_view_wrote_is_acknowledged_with_a_write_of_this_one() {
     assert!(revision >= term.first_revision(), "{revision} in {term}");
     let (revision, term) = acknowledged_with(Flaw::of(Mutation::EarlierBatchAcknowledged));
     assert!(revision < term.first_revision(), "{revision} in {term}");
+}
+
+/// After `stead cluster recover` the store names the folder of one server: the others' are written
+/// down as they come in, or a disk that is replaced later would have a vote at once.
+#[test]
+fn members_whose_folders_the_store_does_not_name_are_named() {
+    let mut play = Play::new(ArbiterKind::Majority);
+    let known = |play: &Play, name: &str| {
+        let object = play.engine.durable().objects.get(&disk_intent_key(&name.into()))?;
+        DiskIntent::read(&object.json)
+    };
+    assert!(["node1", "node2", "node3"].iter().all(|name| known(&play, name).is_none()));
+    play.puppet("node3").silent = true;
+    play.until(seconds(5), |play| play.engine.leading());
+    play.pass(seconds(1));
+    assert_eq!(known(&play, "node1").map(|disk| disk.incarnation), Some(IncarnationId(1)));
+    assert_eq!(known(&play, "node2").map(|disk| disk.incarnation), Some(IncarnationId(2)));
+    assert_eq!(known(&play, "node3"), None);
+    play.puppet("node3").silent = false;
+    play.until(seconds(5), |play| known(play, "node3").is_some());
 }

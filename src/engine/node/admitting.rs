@@ -61,9 +61,6 @@ impl Engine {
             return;
         }
         for server in self.model.cluster.servers.clone() {
-            let Some((known, at)) = self.intents.disks.get(&server).cloned() else {
-                continue;
-            };
             let Some((incarnation, revision)) = self.disk_known(&server) else {
                 continue;
             };
@@ -72,19 +69,24 @@ impl Engine {
                 .leadership
                 .as_ref()
                 .is_some_and(|leadership| leadership.lead.members.contains_key(&server));
-            let same = known.incarnation == incarnation;
-            match (member, same) {
+            let holds = self.certainly_on_disk(&server);
+            match (member, self.intents.disks.get(&server).cloned()) {
                 // A batch that names members and that not all of them have, because the leader was
                 // lost with it, must make no stranger of any.
-                (true, true) if known.first => {
-                    let holds = self.certainly_on_disk(&server).filter(|holds| *holds > at);
-                    if holds.is_some() {
-                        self.write_disk(&server, incarnation, holds);
-                    }
+                (true, Some((known, at)))
+                    if known.first && known.incarnation == incarnation && holds > Some(at) =>
+                {
+                    self.write_disk(&server, incarnation, holds, known.lost);
                 }
-                (false, false) if stranger => self.write_disk(&server, incarnation, None),
-                (false, true) if stranger && revision < at => self.fill(&server),
-                (true, _) | (false, _) => {}
+                // A person had the cluster forget it (`stead cluster recover`).
+                (true, None) if holds >= Some(self.store.committed()) => {
+                    self.write_disk(&server, incarnation, holds, 1);
+                }
+                (false, Some((known, _))) if stranger && known.incarnation != incarnation => {
+                    self.write_disk(&server, incarnation, None, known.lost.saturating_add(1));
+                }
+                (false, Some((_, at))) if stranger && revision < at => self.fill(&server),
+                (true | false, _) => {}
             }
         }
     }
@@ -94,6 +96,7 @@ impl Engine {
         server: &ServerName,
         incarnation: IncarnationId,
         holds: Option<Revision>,
+        lost: u32,
     ) {
         let Some(Leadership { disks_written, lead, .. }) = &mut self.leadership else {
             return;
@@ -106,7 +109,7 @@ impl Engine {
             let parameters = [("server", server.as_str()), ("incarnation", text.as_str())];
             self.event("Server", server.as_str(), "DiskAdmitted", &parameters, &[]);
         }
-        let intent = DiskIntent { incarnation, since: self.now.wall, first: false, holds };
+        let intent = DiskIntent { incarnation, since: self.now.wall, first: false, holds, lost };
         self.write_intent(disk_intent_key(server), intent.json());
     }
 

@@ -13,7 +13,8 @@ use crate::engine::message::{
 use crate::engine::model::Arbiter;
 use crate::engine::mutation::flawed;
 
-/// Terms left out once a disk was replaced: more than a server uses that is cut off from all others.
+/// Terms left out for each disk that was replaced: more than a server uses that is cut off from all
+/// others. Who admits it may know none that came of one lost before, so they add up.
 const TERMS_OF_LOST_DISK: u64 = 1000;
 
 impl Engine {
@@ -260,9 +261,10 @@ impl Engine {
     /// Terms that a server may have used whose disk was replaced since: without an exclusive arbiter
     /// it may have led alone, and nobody else knows.
     fn terms_of_lost_disks(&self) -> impl Iterator<Item = u64> {
-        let replaced = self.intents.disks.values().filter(|(disk, _)| disk.was_replaced());
-        let kept = !flawed!(self.flaw, DiskTermsReused);
-        replaced.filter(move |_| kept).map(|(_, admitted)| admitted.term() + TERMS_OF_LOST_DISK)
+        let lost = self.intents.disks.values().filter(|(disk, _)| disk.lost > 0);
+        let counted = !flawed!(self.flaw, DiskTermsReused);
+        lost.filter(move |_| counted)
+            .map(|(disk, admitted)| admitted.term() + u64::from(disk.lost) * TERMS_OF_LOST_DISK)
     }
 
     fn view_change_causes(&self, members: &BTreeMap<ServerName, BootId>) -> Vec<Option<u64>> {

@@ -126,15 +126,16 @@ pub struct DiskIntent {
     /// older was wiped since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holds: Option<Revision>,
+    /// How many folders of this server may have been lost before, and what they promised with them.
+    #[serde(default, skip_serializing_if = "is_none_lost")]
+    pub lost: u32,
+}
+
+fn is_none_lost(lost: &u32) -> bool {
+    *lost == 0
 }
 
 impl DiskIntent {
-    /// Whether it took the place of another, whose promises are lost.
-    #[must_use]
-    pub fn was_replaced(&self) -> bool {
-        !self.first && self.holds.is_none()
-    }
-
     /// The object's text.
     #[must_use]
     pub fn json(&self) -> Option<String> {
