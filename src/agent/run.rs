@@ -43,8 +43,9 @@ use crate::engine::time::Instant;
 use crate::keeper::protocol::{Event, Hello, Successor, VERSION, Welcome};
 use crate::server::apiserver::{ApiOptions, ApiServer, ApiTls, ListenError, Storage};
 
-/// Threads that run drivers, streams and the API: they wait nearly all of the time.
-const WORKERS: usize = 2;
+/// Threads that run drivers, streams and the API: they wait nearly all of the time, and a second one
+/// would be woken in vain. What blocks has threads of its own.
+const WORKERS: usize = 1;
 /// Threads for files and names that may block.
 const BLOCKING_THREADS_MAX: usize = 8;
 /// Place of the engine's thread among those in real time: ahead of everything ordinary.
