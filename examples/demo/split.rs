@@ -77,7 +77,8 @@ impl Split {
             None => (Span(0), Span::between(before, instants.fault.max(before))),
         };
         let application_start = Span::between(answer.started, answer.listening);
-        let ready = answer.listening.max(instants.open);
+        // An answer may come before the event that the port is open: it proves that it is.
+        let ready = answer.listening.max(instants.open).min(after);
         let balancer = Span(Span::between(ready, after).0 + rhythm.0);
         let overhead = Span(total.0 - prescribed.0 - application_start.0 - balancer.0);
         Self { outage: total, prescribed, application_start, balancer, overhead }
@@ -164,6 +165,12 @@ mod tests {
     fn where_nothing_is_waited_for_the_clients_rhythm_is_not_ours() {
         let split = Split::new(&outage(100, 160, 130, 135), &instants(108, None, 137));
         assert_eq!(parts(&split), [60.0, 0.0, 5.0, 31.0, 24.0]);
+    }
+
+    #[test]
+    fn an_answer_before_the_event_that_the_port_is_open_took_the_balancer_no_time() {
+        let split = Split::new(&outage(100, 160, 130, 135), &instants(100, None, 163));
+        assert_eq!(parts(&split), [60.0, 0.0, 5.0, 0.0, 55.0]);
     }
 
     #[test]
