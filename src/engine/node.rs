@@ -27,6 +27,7 @@ mod resetting;
 mod running;
 mod shutdown;
 mod storing;
+mod surplus;
 mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};

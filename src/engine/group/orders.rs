@@ -52,8 +52,10 @@ impl Group {
             OrderAction::Run => Goal::Run,
             OrderAction::Stop => Goal::Stop,
         };
-        // A new leader that only takes over what runs changes nothing about it.
-        let adopted = order.reason == OrderReason::Adopted && goal == self.goal;
+        // A new leader that only takes over what runs changes nothing about it; a copy that is to
+        // end is stopped once more, though.
+        let runs_on = goal == Goal::Run && self.goal == goal;
+        let adopted = order.reason == OrderReason::Adopted && runs_on;
         self.order = Some(order.clone());
         self.goal = goal;
         if adopted {

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::Engine;
-use super::leading::{Leadership, Surplus};
+use super::leading::Leadership;
 use super::orders::{adopted, in_doubt};
+use super::surplus::Surplus;
 use crate::api::catalogue::{self, Language};
 use crate::api::kinds::{DualActivationPolicy, MissedChangesPolicy};
 use crate::api::names::{GroupName, ServerName};
@@ -194,7 +195,7 @@ impl Engine {
         for server in copies.keys().filter(|server| kept.as_ref() != Some(*server)) {
             let of_holder = kept.is_none() && holder.as_ref() == Some(server);
             if !of_holder {
-                let surplus = Surplus { order: None, dual: true };
+                let surplus = Surplus { dual: true, ..Surplus::default() };
                 leadership.surplus.insert((group.clone(), server.clone()), surplus);
             }
         }

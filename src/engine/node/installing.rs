@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Engine;
-use super::leading::{Leadership, Surplus};
+use super::leading::Leadership;
 use super::orders::{adopted, in_doubt};
+use super::surplus::Surplus;
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::effect::{ArbiterQuestion, Effect};
 use crate::engine::ids::{ActionId, BootId, Term};

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
+use super::surplus::Surplus;
 use crate::api::names::{GroupName, ServerName};
-use crate::engine::ids::{ActionId, BootId, GrantId, IncarnationId, Revision};
+use crate::engine::ids::{ActionId, BootId, IncarnationId, Revision};
 use crate::engine::input::Verdict;
 use crate::engine::membership::lead::{Freedom, Lead, Stamp};
 use crate::engine::membership::proposal::{ArbiterStep, Proposal};
@@ -65,15 +66,6 @@ pub(super) struct Leadership {
     pub disks_written: BTreeMap<ServerName, IncarnationId>,
     /// When it last filled the store of a server outside the view.
     pub filled: BTreeMap<ServerName, Instant>,
-}
-
-/// A copy of a group that is to end.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Surplus {
-    /// The order that ends it, once it was given.
-    pub order: Option<GrantId>,
-    /// It ran while another did, too: it is ended at once.
-    pub dual: bool,
 }
 
 /// A failover between its decision and the moment when the group is online.

@@ -296,13 +296,19 @@ impl Engine {
                 &own
             }
         };
-        let (state, server, grant, mut message) = group_state(facts);
+        let (mut state, mut server, grant, mut message) = group_state(facts);
         let recent = facts.failovers.len();
         let said = self.leadership.as_ref().and_then(|l| l.report.groups.get(name));
         let waiting = said.and_then(|report| report.waiting.as_ref());
+        let surplus = self.surplus_said(name, state);
+        let waiting = surplus.as_ref().map(|(_, _, on)| on).or(waiting);
         let mut reason = waiting.map_or("GroupOffline", |on| on.id()).to_owned();
         if message.is_empty() {
             message = waiting.map(|on| self.waiting_words(on)).unwrap_or_default();
+        }
+        if let Some((said, at, _)) = surplus {
+            state = said;
+            server.get_or_insert(at);
         }
         let not_on = said
             .map(|report| {

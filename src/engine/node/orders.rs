@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::leading::{FailoverUnderWay, Leadership, Ran, Surplus};
+use super::leading::{FailoverUnderWay, Leadership, Ran};
+use super::surplus::Surplus;
 use super::{Engine, events::text};
 use crate::api::kinds::LastFailover;
 use crate::api::names::{GroupName, ServerName};
@@ -335,39 +336,7 @@ impl Engine {
         self.give(server, order);
     }
 
-    /// A copy that runs beside the holder's is ended (CP-32).
-    fn order_surplus(&mut self) {
-        self.settle_dual_activations();
-        let Some(leadership) = &mut self.leadership else {
-            return;
-        };
-        let pending: Vec<((GroupName, ServerName), bool)> = leadership
-            .surplus
-            .iter()
-            .filter(|(_, surplus)| surplus.order.is_none())
-            .map(|(key, surplus)| (key.clone(), surplus.dual))
-            .collect();
-        for ((group, server), dual) in pending {
-            let Some(leadership) = &mut self.leadership else {
-                return;
-            };
-            let id = leadership.next_order();
-            let surplus = Surplus { order: Some(id.clone()), dual };
-            leadership.surplus.insert((group.clone(), server.clone()), surplus);
-            let reason = if dual { OrderReason::DualActivation } else { OrderReason::Adopted };
-            let order = Order { group, id, action: OrderAction::Stop, reason, previous: None };
-            self.give(server, order);
-        }
-        self.flush_orders();
-    }
-
-    fn has_surplus(&self, group: &GroupName) -> bool {
-        self.leadership
-            .as_ref()
-            .is_some_and(|leadership| leadership.surplus.keys().any(|(name, _)| name == group))
-    }
-
-    fn give(&mut self, server: ServerName, order: Order) {
+    pub(super) fn give(&mut self, server: ServerName, order: Order) {
         if let Some(leadership) = &mut self.leadership {
             let orders = leadership.orders.entry(server.clone()).or_default();
             orders.insert(order.group.clone(), order);
@@ -376,7 +345,7 @@ impl Engine {
     }
 
     /// Orders to others go out at once, those to ourselves are taken.
-    fn flush_orders(&mut self) {
+    pub(super) fn flush_orders(&mut self) {
         let Some(leadership) = &mut self.leadership else {
             return;
         };
@@ -443,7 +412,7 @@ impl Engine {
     }
 
     fn on_held(&mut self, from: &ServerName, group: &GroupName, held: &Held) {
-        let as_of = self.certain_until();
+        let (now, as_of) = (self.now.instant, self.certain_until());
         let Some(leadership) = &mut self.leadership else {
             return;
         };
@@ -454,13 +423,7 @@ impl Engine {
         }
         let timing = self.model.cluster.timing;
         let all_free = leadership.lead.all_free(as_of, &timing);
-        let key = (group.clone(), from.clone());
-        if let Some(surplus) = leadership.surplus.get(&key) {
-            let ended = surplus.order.as_ref().is_some_and(|id| held.order >= *id);
-            if ended && held.phase == GroupPhase::Stopped {
-                leadership.surplus.remove(&key);
-                leadership.dirty = true;
-            }
+        if leadership.on_surplus_held(now, group, from, held) {
             return;
         }
         let Some(facts) = leadership.groups.get_mut(group) else {

@@ -452,8 +452,9 @@ impl<N: Node> World<N> {
             self.tell_passed(server)?;
         }
         self.check_active_once(server)?;
+        // In their order, and before whatever comes at this very moment.
         for happening in held {
-            self.at(self.now, happening);
+            self.happen(happening)?;
         }
         Ok(())
     }

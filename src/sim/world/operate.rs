@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Happening, World};
+use super::{Happening, Machine, World};
 use crate::api::kinds::{GroupState, Operation, OperationSpec, OperationType};
 use crate::api::names::GroupName;
 use crate::engine::effect::{Change, Expected};
 use crate::engine::ids::{ActionId, Revision};
 use crate::engine::input::Input;
 use crate::engine::model::ObjectKey;
+use crate::engine::time::Instant;
 use crate::sim::acts::{Act, Edit};
 use crate::sim::checkers::{Invariant, Violation};
 use crate::sim::node::{Node, Seen};
@@ -265,7 +266,7 @@ impl<N: Node> World<N> {
         let mut fenced = self.fenced;
         while self.now < end {
             self.run_for(ROUND)?;
-            if self.settled() && self.calm() {
+            if self.settled() && self.restless().is_empty() {
                 let open = self.operations_open();
                 match self.stay_settled() {
                     // Somebody asked for that before all was healed, and it is done only now.
@@ -279,28 +280,28 @@ impl<N: Node> World<N> {
                 self.set_right()?;
             }
         }
-        let problems = match self.seen() {
-            Some(seen) => self.unsettled(&seen).join("; "),
-            None => "nobody leads".into(),
-        };
+        let problems = [self.problems(), self.restless()].concat().join("; ");
         let text = format!("not recovered within {:?}: {problems}", self.options.recovery_bound());
         Err(Violation::new(Invariant::I3, self.now, text))
     }
 
-    /// Whether nothing that broke before all was healed can still stop anything: every server runs,
-    /// follows the leader, hears everybody, and has been given a longer lease since.
-    fn calm(&self) -> bool {
+    /// Servers that something from before all was healed can still stop: each that does not run,
+    /// follows another than the leader, misses somebody, or has been given no longer lease since.
+    fn restless(&self) -> Vec<String> {
         let leader = self.leader().and_then(|leader| self.machines[leader].agent.as_ref());
         let term = leader.and_then(|leader| leader.node.leads());
-        self.machines.iter().zip(&self.leases_healed).all(|(machine, lease)| {
+        let calm = |machine: &Machine<N>, healed: Option<Instant>| {
             let now = machine.clock.instant(self.now);
             let keeper = &machine.keeper;
             let follows = machine.agent.as_ref().is_some_and(|agent| {
                 !agent.stalled && agent.node.term() == term && !agent.node.unquiet()
             });
             let runs = machine.powered && !machine.ending && machine.frozen.is_none();
-            runs && follows && keeper.permits(now) && keeper.lease != *lease
-        })
+            runs && follows && keeper.permits(now) && keeper.lease != healed
+        };
+        let all = self.machines.iter().zip(&self.leases_healed);
+        let restless = all.filter(|(machine, healed)| !calm(machine, **healed));
+        restless.map(|(machine, _)| format!("{} is restless", machine.name)).collect()
     }
 
     /// Whether the leader still has something to do that somebody asked for.
