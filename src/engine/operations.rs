@@ -66,6 +66,8 @@ pub struct FenceFacts {
     pub heard: bool,
     /// Its fencing in this view.
     pub run: Option<FenceProgress>,
+    /// What became of fencing in earlier views that this leader led, by the operation that asked.
+    pub answered: BTreeMap<String, FenceProgress>,
     /// The operation by which a person certified that it is down, and what was said to that.
     pub certified: Option<(String, Result<(), String>)>,
 }
@@ -403,7 +405,7 @@ fn fence_step(operation: &OperationModel, facts: &OperationFacts<'_>) -> Operati
         return failed(format!("{server} leads the cluster and can't fence itself"));
     }
     let ours = |operations: &BTreeSet<String>| operations.contains(&operation.uid);
-    match &known.run {
+    match known.answered.get(&operation.uid).or(known.run.as_ref()) {
         Some(FenceProgress::Confirmed { operations, message }) if ours(operations) => {
             succeeded(format!("{server} is certainly off: {message}"))
         }

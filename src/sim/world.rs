@@ -101,6 +101,14 @@ enum Happening {
     Act(Box<Act>),
 }
 
+/// What somebody wants written, and the run of an agent that was asked.
+#[derive(Clone, Debug)]
+struct Write {
+    server: usize,
+    boot: Option<BootId>,
+    changes: Vec<Change>,
+}
+
 /// What a check is about.
 #[derive(Clone, Debug)]
 struct Check {
@@ -202,7 +210,7 @@ pub struct World<N> {
     stirred: TrueTime,
     /// What was done to it since.
     acts: Vec<TimedAct>,
-    writes: BTreeMap<ActionId, Vec<Change>>,
+    writes: BTreeMap<ActionId, Write>,
     writes_made: u64,
 }
 

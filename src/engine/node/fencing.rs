@@ -33,6 +33,8 @@ use crate::engine::time::{Instant, WallTime};
 pub(super) struct Fences {
     /// By the server that is fenced; of the present leadership.
     runs: BTreeMap<ServerName, Run>,
+    /// What became of earlier runs, by the operation that asked: nothing is fenced twice for one.
+    answered: BTreeMap<String, (ServerName, FenceProgress)>,
     /// Servers that a person certified to be down, by the operation that said so.
     certified: BTreeMap<ServerName, Certified>,
     /// By server and method.
@@ -78,6 +80,11 @@ impl Fences {
         let runs = self.runs.values().filter_map(|run| run.fence.next_due());
         // The checks have all the time in the world: they are looked at with each tick.
         runs.min()
+    }
+
+    fn answered_about(&self, server: &ServerName) -> BTreeMap<String, FenceProgress> {
+        let answered = self.answered.iter().filter(|(_, (of, _))| of == server);
+        answered.map(|(uid, (_, progress))| (uid.clone(), progress.clone())).collect()
     }
 
     /// What each check says.
@@ -144,10 +151,14 @@ impl Engine {
         self.look_for_the_living();
     }
 
-    /// The leadership is over: what it asked for counts no more.
+    /// The leadership is over: what it asked for counts no more, but for whoever asked for that.
     pub(super) fn end_fencing(&mut self) {
-        for run in std::mem::take(&mut self.fences.runs).into_values() {
+        for (server, run) in std::mem::take(&mut self.fences.runs) {
             self.cancel(run.fence.open());
+            for uid in run.operations.iter().filter(|_| !run.fence.is_asking()) {
+                let answer = (server.clone(), run.progress());
+                self.fences.answered.insert(uid.clone(), answer);
+            }
         }
         self.fences.certified.clear();
     }
@@ -172,6 +183,7 @@ impl Engine {
                 leads: name == self.me(),
                 heard: self.liveness.alive(name),
                 run: self.fences.runs.get(name).map(Run::progress),
+                answered: self.fences.answered_about(name),
                 certified: self.fences.certified.get(name).map(|certified| {
                     (certified.operation.clone(), certified.result.map_err(str::to_owned))
                 }),
@@ -385,9 +397,10 @@ impl Engine {
         let asked: Vec<(ServerName, String, Instant)> =
             self.open_operations(OperationType::FenceServer).collect();
         let open: BTreeSet<&String> = asked.iter().map(|(_, uid, _)| uid).collect();
+        self.fences.answered.retain(|uid, _| open.contains(uid));
         let now = self.now.instant;
         for (server, uid, _) in &asked {
-            if server == self.me() {
+            if server == self.me() || self.fences.answered.contains_key(uid) {
                 continue;
             }
             match self.fences.runs.get_mut(server) {

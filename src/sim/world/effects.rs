@@ -137,10 +137,10 @@ impl<N: Node> World<N> {
             Effect::WriteDone { id, result } => {
                 let agent = self.machines[server].agent.as_ref();
                 let view = agent.and_then(|it| Some((it.node.term()?, it.node.members())));
-                if let (Some(changes), Ok(revision)) = (self.writes.remove(&id), result)
+                if let (Some(write), Ok(revision)) = (self.writes.remove(&id), result)
                     && let Some((term, members)) = view
                 {
-                    self.checkers.acknowledge(&changes, revision, &term, &members);
+                    self.checkers.acknowledge(&write.changes, revision, &term, &members);
                 }
             }
         }

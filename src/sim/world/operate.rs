@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Happening, Machine, World};
+use super::{Happening, Machine, World, Write};
 use crate::api::kinds::{GroupState, Operation, OperationSpec, OperationType};
 use crate::api::names::GroupName;
 use crate::engine::effect::{Change, Expected};
@@ -146,7 +146,8 @@ impl<N: Node> World<N> {
     pub fn write(&mut self, at: usize, changes: Vec<Change>) -> Result<(), Violation> {
         self.writes_made += 1;
         let id = ActionId(WRITES_BEGIN + self.writes_made);
-        self.writes.insert(id, changes.clone());
+        let boot = self.machines[at].agent.as_ref().map(|agent| agent.boot);
+        self.writes.insert(id, Write { server: at, boot, changes: changes.clone() });
         self.feed(at, Input::Write { id, after: Revision(0), changes })
     }
 
@@ -304,8 +305,16 @@ impl<N: Node> World<N> {
         restless.map(|(machine, _)| format!("{} is restless", machine.name)).collect()
     }
 
-    /// Whether the leader still has something to do that somebody asked for.
+    /// Whether the leader still has something to do that somebody asked for, or will have once that
+    /// is written.
     fn operations_open(&self) -> bool {
+        let asked = |write: &Write| {
+            let agent = self.machines[write.server].agent.as_ref();
+            agent.is_some_and(|agent| Some(agent.boot) == write.boot)
+        };
+        if self.writes.values().any(asked) {
+            return true;
+        }
         let agent = self.leader().and_then(|leader| self.machines[leader].agent.as_ref());
         let ended = ["Succeeded", "Failed", "Superseded"];
         agent.is_some_and(|agent| {

@@ -130,7 +130,8 @@ impl<N: Node> World<N> {
     }
 
     fn keeper_dies(&mut self, server: usize) -> Result<(), Violation> {
-        if !self.machines[server].powered || self.machines[server].keeper.down {
+        let machine = &self.machines[server];
+        if !machine.powered || machine.frozen.is_some() || machine.keeper.down {
             return Ok(());
         }
         let keeper = &mut self.machines[server].keeper;
