@@ -121,6 +121,9 @@ impl Shrinker {
             }
             let acts: Vec<TimedAct> =
                 self.acts.iter().filter_map(|act| fitted(act, &options)).collect();
+            if options.timeout < self.options.timeout && !outlasts_delays(&options, &acts) {
+                continue;
+            }
             smaller |= self.keep::<N>(&options, &acts);
         }
         smaller
@@ -197,6 +200,24 @@ const SIMPLER: &[Simpler] = &[
     |options| options.turbulence = options.turbulence.saturating_sub(options.turbulence / 8),
 ];
 
+/// Whether the time-out is as long as it is drawn for such delays at least: a cluster that is set for
+/// less than its network takes fails for that reason, and tells nothing of the one that was found.
+fn outlasts_delays(options: &Options, acts: &[TimedAct]) -> bool {
+    let timeout = options.timeout;
+    let drawn = |timed: &TimedAct| match &timed.act {
+        Act::Break { fault: Fault::Storm(storm), .. } => storm.delay <= timeout,
+        Act::Break { fault: Fault::Drag(_, by) | Fault::ArbiterSlow(by), .. } => {
+            *by <= timeout * 2
+        }
+        Act::Break { .. }
+        | Act::Operate { .. }
+        | Act::Change { .. }
+        | Act::Edit { .. }
+        | Act::Revive => true,
+    };
+    options.delay_max * 10 <= timeout && acts.iter().all(drawn)
+}
+
 /// The act as far as it makes sense in such a cluster.
 fn fitted(timed: &TimedAct, options: &Options) -> Option<TimedAct> {
     let is = |server: &usize| *server < options.servers;
@@ -228,4 +249,28 @@ fn fitted(timed: &TimedAct, options: &Options) -> Option<TimedAct> {
         Act::Revive => true,
     };
     fits.then_some(timed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::net::Storm;
+    use crate::sim::options::ArbiterKind;
+
+    #[test]
+    fn a_time_out_that_is_lowered_stays_above_what_the_network_takes() {
+        let fits = |delay_max, fault: Option<Fault>| {
+            let options = Options { delay_max, ..Options::quiet(3, ArbiterKind::Majority) };
+            let act = fault.map(|fault| Act::Break { fault, lasts: Duration::from_secs(1) });
+            let acts = act.map(|act| TimedAct { after: Duration::from_secs(1), act });
+            outlasts_delays(&options, &acts.into_iter().collect::<Vec<_>>())
+        };
+        let (short, long) = (Duration::from_millis(100), Duration::from_millis(2500));
+        assert!(fits(short, None));
+        assert!(!fits(short * 2, None));
+        assert!(fits(short, Some(Fault::Storm(Storm { delay: short, loss: 0 }))));
+        assert!(!fits(short, Some(Fault::Storm(Storm { delay: long, loss: 0 }))));
+        assert!(!fits(short, Some(Fault::Drag(vec![(0, 1, 0)], long))));
+        assert!(!fits(short, Some(Fault::ArbiterSlow(long))));
+    }
 }
