@@ -206,9 +206,7 @@ fn outlasts_delays(options: &Options, acts: &[TimedAct]) -> bool {
     let timeout = options.timeout;
     let drawn = |timed: &TimedAct| match &timed.act {
         Act::Break { fault: Fault::Storm(storm), .. } => storm.delay <= timeout,
-        Act::Break { fault: Fault::Drag(_, by) | Fault::ArbiterSlow(by), .. } => {
-            *by <= timeout * 2
-        }
+        Act::Break { fault: Fault::Drag(_, by) | Fault::ArbiterSlow(by), .. } => *by <= timeout * 2,
         Act::Break { .. }
         | Act::Operate { .. }
         | Act::Change { .. }
