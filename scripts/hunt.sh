@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Plays wide schedules of the simulator, from a seed on: a bounded time in each call.
-# Arguments: --from SEED, --count N, --seconds N (at most so long; 540).
+# Arguments: --from SEED, --count N, --seconds N (at most so long; 540), --draw grounds (those on which
+# broken engines are hunted).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 while [ $# -gt 0 ]; do
@@ -8,7 +9,8 @@ while [ $# -gt 0 ]; do
         --from) export STEAD_FROM="$2" ;;
         --count) export STEAD_COUNT="$2" ;;
         --seconds) export STEAD_SECONDS="$2" ;;
-        *) echo "unknown: $1 (--from SEED, --count N, --seconds N)" >&2; exit 2 ;;
+        --draw) export STEAD_DRAW="$2" ;;
+        *) echo "unknown: $1 (--from SEED, --count N, --seconds N, --draw wide|grounds)" >&2; exit 2 ;;
     esac
     shift 2
 done

@@ -1,5 +1,6 @@
 //! `make hunt`: long runs of wide draws, in pieces that end in a bounded time.
 
+use std::env;
 use std::time::{Duration, Instant};
 
 use super::schedules::{Draw, number, play_all};
@@ -16,6 +17,10 @@ const SECONDS: u64 = 540;
 #[test]
 #[expect(clippy::disallowed_methods, reason = "people wait for it: it ends in a bounded time")]
 fn hunt() {
+    let draw = match env::var("STEAD_DRAW").as_deref() {
+        Ok("grounds") => Draw::Grounds,
+        _ => Draw::Wide,
+    };
     let from = number("STEAD_FROM").unwrap_or(FROM);
     let end = from + number("STEAD_COUNT").unwrap_or(COUNT);
     let most = Duration::from_secs(number("STEAD_SECONDS").unwrap_or(SECONDS));
@@ -23,11 +28,11 @@ fn hunt() {
     let (mut summary, mut failed) = (Summary::default(), Vec::new());
     while next < end && began.elapsed() < most {
         let count = PIECE.min(end - next);
-        let (piece, failures) = play_all(Draw::Wide, next, count);
+        let (piece, failures) = play_all(draw, next, count);
         summary.merge(piece);
         next += count;
         for (seed, failure) in failures {
-            println!("seed {seed}: {}\n{}", failure.violation, Draw::Wide.replay(seed));
+            println!("seed {seed}: {}\n{}", failure.violation, draw.replay(seed));
             failed.push(seed);
         }
         let speed = (next - from) as f64 / began.elapsed().as_secs_f64();

@@ -50,7 +50,7 @@ const CUTS: [FaultKind; 7] = [
 
 /// Where a broken engine is hunted.
 #[derive(Clone, Copy, Debug)]
-enum Ground {
+pub enum Ground {
     /// Everything may break.
     Wide,
     /// Three servers whose links are cut again and again.
@@ -161,6 +161,37 @@ fn operate(type_: OperationType, group: Option<usize>, server: usize, after: Dur
 }
 
 impl Ground {
+    const ALL: [Self; 22] = [
+        Self::Wide,
+        Self::Cuts,
+        Self::Halves,
+        Self::Five,
+        Self::Retimes,
+        Self::Drift,
+        Self::Lease,
+        Self::LeaseOfThree,
+        Self::Restarts,
+        Self::Disks,
+        Self::Operator,
+        Self::Drivers,
+        Self::Remains,
+        Self::Fences,
+        Self::Farewells,
+        Self::LostDisks,
+        Self::Both,
+        Self::LongLease,
+        Self::Lapses,
+        Self::Chain,
+        Self::PauseUnheard,
+        Self::PauseCut,
+    ];
+
+    /// The grounds in turn, for an engine that is not broken.
+    pub fn any(seed: u64) -> Options {
+        let all = Self::ALL.len() as u64;
+        Self::ALL[(seed % all) as usize].options(seed / all)
+    }
+
     fn options(self, seed: u64) -> Options {
         let rough = |servers, arbiter, faults: &[FaultKind]| {
             let mut options = Options::quiet(servers, arbiter);

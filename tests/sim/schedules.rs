@@ -1,7 +1,7 @@
 //! Thousands of schedules, each drawn from its seed.
 //!
 //! `STEAD_SCHEDULES` says how many, `STEAD_SEED` which is the first, `STEAD_DRAW` whether they are
-//! `wide` or `ordinary`: a failure prints all three.
+//! `wide`, `ordinary` or on the `grounds` of broken engines: a failure prints all three.
 
 use std::env;
 use std::sync::Mutex;
@@ -11,6 +11,7 @@ use std::thread;
 use stead::engine::Engine;
 use stead::sim::{Detail, Failed, Options, Passed, World, play_options, play_twice};
 
+use super::mutations::Ground;
 use super::summary::Summary;
 
 /// Schedules of an ordinary test run, of each draw.
@@ -26,6 +27,8 @@ const STORIES_MAX: usize = 1;
 pub enum Draw {
     Wide,
     Ordinary,
+    /// Where broken engines are hunted.
+    Grounds,
 }
 
 impl Draw {
@@ -33,6 +36,7 @@ impl Draw {
         match self {
             Draw::Wide => Options::wide(seed),
             Draw::Ordinary => Options::draw(seed),
+            Draw::Grounds => Ground::any(seed),
         }
     }
 
@@ -48,6 +52,7 @@ impl Draw {
         let draw = match self {
             Draw::Wide => "wide",
             Draw::Ordinary => "ordinary",
+            Draw::Grounds => "grounds",
         };
         format!(
             "replay: STEAD_DRAW={draw} STEAD_SEED={seed} STEAD_SCHEDULES=1 cargo test --profile \
@@ -114,6 +119,7 @@ fn schedules_keep_every_invariant() {
     let draws = match env::var("STEAD_DRAW").as_deref() {
         Ok("wide") => vec![(Draw::Wide, WIDE)],
         Ok("ordinary") => vec![(Draw::Ordinary, ORDINARY)],
+        Ok("grounds") => vec![(Draw::Grounds, WIDE)],
         _ => vec![(Draw::Ordinary, ORDINARY), (Draw::Wide, WIDE)],
     };
     for (draw, usual) in draws {
