@@ -41,6 +41,7 @@ const OBJECTS: TableDefinition<(&str, &str), (u64, &str)> = TableDefinition::new
 const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
 
 const FORMAT_KEY: &str = "format";
+const TIMING_KEY: &str = "timing";
 const INCARNATION_KEY: &str = "incarnation";
 const BOOTS_KEY: &str = "boots";
 const REVISION_KEY: &str = "revision";
@@ -292,6 +293,9 @@ fn fill(
         transaction.open_table(SELF_FENCE)?;
     }
     put_record(&transaction, &Record::Promised(durable.promised.clone()))?;
+    if let Some(timing) = durable.timing {
+        put_record(&transaction, &Record::Timing(timing))?;
+    }
     let (revision, objects) = (durable.revision, durable.objects.clone());
     put_record(&transaction, &Record::Snapshot { revision, objects })?;
     transaction.commit()?;
@@ -307,6 +311,10 @@ fn put_record(transaction: &WriteTransaction, record: &Record) -> Result<(), Any
         Record::SelfFence(server, self_fence) => {
             let bytes = postcard::to_stdvec(self_fence)?;
             transaction.open_table(SELF_FENCE)?.insert(server.as_str(), bytes.as_slice())?;
+        }
+        Record::Timing(timing) => {
+            let bytes = postcard::to_stdvec(timing)?;
+            transaction.open_table(RECORDS)?.insert(TIMING_KEY, bytes.as_slice())?;
         }
         Record::Append { revision, changes } => {
             let mut objects = transaction.open_table(OBJECTS)?;
@@ -414,6 +422,10 @@ fn read_copy(bytes: &[u8]) -> Result<Copy, AnyError> {
         Some(bytes) => postcard::from_bytes(bytes.value())?,
         None => Vec::new(),
     };
+    let timing = match records.get(TIMING_KEY)? {
+        Some(bytes) => Some(postcard::from_bytes(bytes.value())?),
+        None => None,
+    };
     let mut self_fence_of = BTreeMap::new();
     for entry in transaction.open_table(SELF_FENCE)?.iter()? {
         let (server, bytes) = entry?;
@@ -433,7 +445,7 @@ fn read_copy(bytes: &[u8]) -> Result<Copy, AnyError> {
     }
     let revision = Revision(number(REVISION_KEY)?);
     Ok(Copy::Read(Box::new(Loaded {
-        durable: Durable { promised, self_fence_of, revision, objects, final_actions },
+        durable: Durable { promised, self_fence_of, timing, revision, objects, final_actions },
         incarnation: IncarnationId(number(INCARNATION_KEY)?),
         boots: number(BOOTS_KEY)?,
         events,

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use super::effect::Record;
 use super::ids::{BootId, IncarnationId, Revision, Term};
 use super::message::SelfFence;
-use super::model::Objects;
+use super::model::{Objects, compile};
 use super::time::WallTime;
 use crate::api::names::ServerName;
+use crate::api::timing::Timing;
 
 /// Who an engine is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Durable {
     pub promised: Term,
     /// The largest `selfFence` known of each server.
     pub self_fence_of: BTreeMap<ServerName, SelfFence>,
+    /// The times that it lived by last.
+    pub timing: Option<Timing>,
     /// The store's revision.
     pub revision: Revision,
     /// The store.
@@ -47,9 +50,11 @@ impl Durable {
     /// What a bootstrap file gives: the manifest as the first revision, and nothing promised.
     #[must_use]
     pub fn bootstrap(objects: Objects, revision: Revision) -> Self {
+        let timing = compile(&objects).ok().map(|model| model.cluster.timing);
         Self {
             promised: Term { number: 0, proposer: ServerName::from("") },
             self_fence_of: BTreeMap::new(),
+            timing,
             revision,
             objects,
             final_actions: Vec::new(),
@@ -63,6 +68,7 @@ impl Durable {
             Record::SelfFence(server, self_fence) => {
                 self.self_fence_of.insert(server.clone(), *self_fence);
             }
+            Record::Timing(timing) => self.timing = Some(*timing),
             Record::Append { revision, changes } => {
                 for (key, json) in changes {
                     match json {

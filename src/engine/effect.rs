@@ -12,6 +12,7 @@ use super::model::ObjectKey;
 use super::time::{Instant, WallTime};
 use crate::api::kinds::{FencingMethod, MonitorSpec, ResourceSpec};
 use crate::api::names::{GroupName, MonitorName, PathName, ResourceName, ServerName};
+use crate::api::timing::Timing;
 
 /// One thing to do. Effects are carried out in order; those with an id are answered by an input.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,6 +172,8 @@ pub enum Record {
         /// Its objects.
         objects: super::model::Objects,
     },
+    /// The times that this server lives by: never by longer ones that the others do not know of.
+    Timing(Timing),
     /// A final action is about to be carried out (the guard counts them over reboots).
     FinalAction(WallTime),
     /// So many bytes that mean nothing, in place of those before: whether a disk that refused as
@@ -183,7 +186,7 @@ impl Record {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let length = match self {
-            Self::Promised(_) | Self::SelfFence(..) | Self::FinalAction(_) => 0,
+            Self::Promised(_) | Self::SelfFence(..) | Self::Timing(_) | Self::FinalAction(_) => 0,
             Self::Append { changes, .. } => {
                 changes.iter().filter_map(|(_, json)| Some(json.as_ref()?.len())).sum()
             }

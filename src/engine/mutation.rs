@@ -105,6 +105,8 @@ mutations! {
     RestartRejoins,
     /// M22: a changed spec, and with it a longer lease, counts before everybody has it.
     SpecBeforeCommit,
+    /// Longer times are used before the others know of them.
+    TimesRaisedAtOnce,
     /// What the other members gave to absent servers is not looked at.
     OthersSupportIgnored,
     /// A keeper's farewell frees its server whatever run it names.

@@ -24,6 +24,7 @@ mod orders;
 mod pausing;
 mod power;
 mod resetting;
+mod retiming;
 mod running;
 mod shutdown;
 mod storing;
@@ -59,6 +60,7 @@ use guarding::Guarding;
 use leading::Leadership;
 use operating::Intents;
 use pausing::Pausing;
+use retiming::Retiming;
 use storing::Store;
 
 /// The engine of one server.
@@ -98,6 +100,7 @@ pub struct Engine {
     fences: Fences,
     keeper: Option<bool>,
     guarding: Guarding,
+    retiming: Retiming,
     pausing: Pausing,
     retired: bool,
     /// Its keeper is about to end: everything here is being stopped, in order.
@@ -187,6 +190,7 @@ impl Engine {
             fences: Fences::default(),
             keeper: None,
             guarding: Guarding::default(),
+            retiming: Retiming::new(cluster.timing),
             pausing: Pausing::new(durable.self_fence_of.get(&identity.server).copied()),
             retired: false,
             closing: false,
@@ -221,6 +225,7 @@ impl Engine {
             model,
         };
         engine.read_intents();
+        engine.recall_times();
         engine.adopt_model();
         Ok(engine)
     }
@@ -398,7 +403,7 @@ impl Engine {
         self.groups.handle_timeout(self.now);
         self.monitors.handle_timeout(self.now);
         if self.now.instant >= self.next_tick {
-            self.next_tick = self.now.instant + self.timing().interval;
+            self.next_tick = self.now.instant + self.tick_interval();
             self.tick();
         }
         self.consider_end();
@@ -409,6 +414,7 @@ impl Engine {
     }
 
     fn tick(&mut self) {
+        self.consider_times();
         self.consider_pause();
         self.send_heartbeats();
         self.lead_tick();

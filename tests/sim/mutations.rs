@@ -116,7 +116,7 @@ fn ground(of: Mutation) -> Ground {
         Mutation::FreedByOldAuthority => Ground::LongLease,
         Mutation::HalfIsMajority => Ground::Halves,
         Mutation::AuthorityAgeDropped => Ground::Five,
-        Mutation::SpecBeforeCommit => Ground::Retimes,
+        Mutation::SpecBeforeCommit | Mutation::TimesRaisedAtOnce => Ground::Retimes,
         Mutation::HandoverIgnored => Ground::Lease,
         Mutation::AcksOfSomeSuffice => Ground::LeaseOfThree,
         Mutation::BootAgesForgotten

@@ -53,7 +53,8 @@ impl Engine {
         let plan = self.model.cluster.watchdog;
         let guarding = &self.guarding;
         let armed = guarding.armed.as_ref().map(|armed| armed.seconds);
-        let with = |seconds| SelfFence::Within(watchdog_self_fence(self.timing().lease, seconds));
+        let lease = self.times_told().lease;
+        let with = |seconds| SelfFence::Within(watchdog_self_fence(lease, seconds));
         match (plan.mode, armed) {
             // One that is to be stopped bites as long as it is there; one to be raised, later.
             (WatchdogMode::Off, Some(armed)) => with(armed),
@@ -80,9 +81,9 @@ impl Engine {
         match &self.guarding.successor {
             Some(Successor::Nothing(_)) => SelfFence::None,
             Some(Successor::Unit(within)) => {
-                SelfFence::Within(unit_self_fence(self.timing().lease, *within))
+                SelfFence::Within(unit_self_fence(self.times_told().lease, *within))
             }
-            Some(Successor::Guard) | None => SelfFence::Within(self.timing().self_fence),
+            Some(Successor::Guard) | None => SelfFence::Within(self.times_told().self_fence),
         }
     }
 

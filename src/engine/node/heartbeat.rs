@@ -209,7 +209,7 @@ impl Engine {
             PartitionAction::StopGroups
             | PartitionAction::Shutdown
             | PartitionAction::Reboot
-            | PartitionAction::Panic => SelfFence::Within(self.timing().self_fence),
+            | PartitionAction::Panic => SelfFence::Within(self.times_told().self_fence),
         };
         self.durable.self_fence_of.get(server).copied().unwrap_or(derived)
     }

@@ -561,6 +561,8 @@ impl Engine {
                 // A changed time-out moves the end of the lease that is held already.
                 if retimed {
                     self.tell_keeper();
+                    let tick = self.now.instant + self.timing().interval;
+                    self.next_tick = self.next_tick.min(tick);
                 }
             }
             Err(error) => {
@@ -577,6 +579,7 @@ impl Engine {
         }
         let mut model = compile(&self.durable.objects)?;
         model.cluster.arbiter = self.arbiter_in_force(model.cluster.arbiter);
+        let model = self.with_times_in_force(model);
         let from = spec_objects(&self.durable.objects);
         self.compiled_from = from.map(|(key, object)| (key.clone(), object.clone())).collect();
         Ok(Arc::new(model))

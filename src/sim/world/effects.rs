@@ -158,6 +158,7 @@ impl<N: Node> World<N> {
             }
             Record::Promised(_)
             | Record::SelfFence(..)
+            | Record::Timing(_)
             | Record::Append { .. }
             | Record::Snapshot { .. }
             | Record::FinalAction(_)
