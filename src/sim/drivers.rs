@@ -56,6 +56,8 @@ pub struct Drivers {
     works: BTreeMap<ActionId, Work>,
     /// Active but not working, until restarted.
     broken: BTreeSet<ResourceName>,
+    /// Died, and the agent was not told yet.
+    untold: BTreeSet<ResourceName>,
     /// Grows with whatever may change what runs or serves.
     version: u64,
     /// Cannot be started here until all is healed.
@@ -141,9 +143,11 @@ impl Drivers {
     }
 
     fn check_start(&self, context: &ResourceContext) -> Result<(), Misuse> {
-        let missing = depends_on(context)
-            .into_iter()
-            .find(|name| !self.active.get(name).is_some_and(|physical| physical.started));
+        let there = |name: &ResourceName| {
+            self.active.get(name).is_some_and(|physical| physical.started)
+                || self.untold.contains(name)
+        };
+        let missing = depends_on(context).into_iter().find(|name| !there(name));
         match missing {
             Some(name) => Err(Misuse(format!("start of {} before {name}", context.resource))),
             None => Ok(()),
@@ -260,6 +264,7 @@ impl Drivers {
     pub fn forget_works(&mut self) {
         self.version += 1;
         self.works.clear();
+        self.untold.clear();
     }
 
     /// The keeper has killed everything; the names of what ran.
@@ -272,13 +277,23 @@ impl Drivers {
     /// One resource dies by itself; whether it ran.
     pub fn die(&mut self, resource: &ResourceName) -> bool {
         self.version += 1;
-        self.active.remove(resource).is_some()
+        let ran = self.active.remove(resource).is_some();
+        if ran {
+            self.untold.insert(resource.clone());
+        }
+        ran
+    }
+
+    /// The agent is told that a resource died.
+    pub fn told(&mut self, resource: &ResourceName) {
+        self.untold.remove(resource);
     }
 
     /// The machine is gone.
     pub fn vanish(&mut self) {
         self.kill();
         self.works.clear();
+        self.untold.clear();
     }
 
     /// One resource stops working, until it is restarted.

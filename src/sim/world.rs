@@ -388,8 +388,10 @@ impl<N: Node> World<N> {
             agent.waiting.push_back(input);
             return Ok(());
         }
-        if let Input::Keeper { present } = input {
-            machine.keeper.connected = present;
+        match &input {
+            Input::Keeper { present } => machine.keeper.connected = *present,
+            Input::ResourceFailed { resource, .. } => machine.drivers.told(resource),
+            _ => {}
         }
         agent.node.handle(now, input);
         while let Some(effect) =

@@ -2,6 +2,7 @@ use std::sync::mpsc;
 
 use super::writer::StateWriter;
 use super::*;
+use crate::api::timing::{TIMEOUT_MIN, Timing};
 use crate::engine::effect::Event;
 use crate::engine::ids::{ActionId, BootId};
 use crate::engine::message::SelfFence;
@@ -48,6 +49,7 @@ fn records() -> Vec<Record> {
             ServerName::from("node1"),
             SelfFence::Within(std::time::Duration::from_millis(1350)),
         ),
+        Record::Timing(Timing::derive(std::time::Duration::from_secs(3), TIMEOUT_MIN)),
         Record::Append {
             revision: Revision(9),
             changes: vec![(key("web"), None), (key("mail"), Some("{}".into()))],
