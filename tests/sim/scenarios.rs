@@ -244,6 +244,20 @@ fn a_server_that_was_lost_is_shown_as_out_before_that_is_written_everywhere() {
     assert_eq!(out.iter().map(|server| server.as_str()).collect::<Vec<_>>(), ["node3"]);
 }
 
+/// Wide seed 124408: somebody stops a group that nobody may start yet, and it is free before that is
+/// written. It was started, and stopped at once.
+#[test]
+fn a_group_that_is_being_stopped_is_not_started_before_that_is_written_everywhere() {
+    let mut world = quiet(4);
+    break_it(&mut world, Fault::Crash(0));
+    assert!(run_until(&mut world, seconds(5), |world| world.members().len() == 3));
+    ask(&mut world, OperationType::StopGroup, Some("g1"), None);
+    assert!(run_until(&mut world, seconds(1), |world| world.writes_unacknowledged() == 0));
+    break_it(&mut world, Fault::DiskStall(3));
+    let starts = run_until(&mut world, seconds(3), |world| !world.active_on("g1").is_empty());
+    assert!(!starts && last_freed(&world).contains("node1"), "{}", world.trace());
+}
+
 #[test]
 fn a_starting_cluster_waits_for_its_servers_but_not_for_ever() {
     let options = Options::quiet(3, ArbiterKind::Majority);

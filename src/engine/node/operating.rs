@@ -11,8 +11,8 @@ use crate::engine::message::{OrderReason, Report};
 use crate::engine::model::{ObjectKey, StoredObject};
 use crate::engine::operations::{OperationFacts, OperationModel, settle, step_all};
 use crate::engine::placement::{
-    ClusterShutdown, DiskIntent, GroupIntent, Holder, IntentOf, Out, ServerIntent, View,
-    server_intent_key, shutdown_intent_key,
+    ClusterShutdown, Desired, DiskIntent, GroupIntent, Holder, IntentOf, Out, ServerIntent, View,
+    group_intent_key, server_intent_key, shutdown_intent_key,
 };
 use crate::engine::time::Instant;
 
@@ -65,6 +65,21 @@ impl Engine {
             Some(IntentOf::Group(..)) | None => None,
         });
         decided.or_else(|| self.intents.servers.get(server).cloned())
+    }
+
+    /// Groups that this leader has decided to keep stopped, though that is not yet written everywhere.
+    pub(super) fn stops_decided(&self) -> BTreeMap<GroupName, GroupIntent> {
+        let decided = |group: &GroupName| {
+            let key = group_intent_key(group);
+            match IntentOf::read(&key, self.store.pending(&key)?) {
+                Some(IntentOf::Group(_, intent)) => Some(intent),
+                Some(IntentOf::Server(..)) | None => None,
+            }
+        };
+        let stopped = |intent: &GroupIntent| matches!(intent.desired, Desired::Stopped { .. });
+        let all = self.model.groups.keys();
+        let decided = all.filter_map(|group| Some((group.clone(), decided(group)?)));
+        decided.filter(|(_, intent)| stopped(intent)).collect()
     }
 
     /// Whether a server is kept out.

@@ -157,6 +157,7 @@ impl Engine {
         }
         let servers = self.server_facts();
         let hold = self.hold();
+        let mut stops = self.stops_decided();
         let as_of = self.certain_until();
         let Some(leadership) = &mut self.leadership else {
             return;
@@ -174,6 +175,10 @@ impl Engine {
         });
         for (name, facts) in &mut leadership.groups {
             facts.intent = self.intents.groups.get(name).cloned().unwrap_or_default();
+            // What runs is stopped once that is written; nothing is started until then.
+            if let Some(stopped) = stops.remove(name).filter(|_| facts.holder == Holder::Free) {
+                facts.intent = stopped;
+            }
         }
         let started = self.view.as_ref().is_some_and(|view| view.started);
         let view = View {
