@@ -29,15 +29,15 @@ impl Flaw {
 /// Whether the engine breaks a rule on purpose.
 #[cfg(feature = "simulate")]
 macro_rules! flawed {
-    ($flaw:expr, $mutation:ident) => {
-        $flaw.is($crate::engine::mutation::Mutation::$mutation)
+    ($flaw:expr, $($mutation:ident)|+) => {
+        ($($flaw.is($crate::engine::mutation::Mutation::$mutation))||+)
     };
 }
 
 /// Whether the engine breaks a rule on purpose: never.
 #[cfg(not(feature = "simulate"))]
 macro_rules! flawed {
-    ($flaw:expr, $mutation:ident) => {{
+    ($flaw:expr, $($mutation:ident)|+) => {{
         let _: $crate::engine::mutation::Flaw = $flaw;
         false
     }};

@@ -89,6 +89,13 @@ impl Drivers {
         self.active.values().map(|physical| physical.group.clone()).collect()
     }
 
+    /// Whether anything of a group is being stopped.
+    #[must_use]
+    pub fn stops(&self, group: &GroupName) -> bool {
+        let stops = |work: &Work| work.action == ResourceAction::Stop;
+        self.works.values().any(|work| stops(work) && work.context.group == *group)
+    }
+
     /// Whether anything is being worked on.
     #[must_use]
     pub fn busy(&self) -> bool {

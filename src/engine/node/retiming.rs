@@ -36,7 +36,7 @@ impl Engine {
         let in_force = self.timing();
         self.retiming.wanted = model.cluster.timing;
         let raised = model.cluster.timing.lease > in_force.lease;
-        let at_once = flawed!(self.flaw, TimesRaisedAtOnce) || flawed!(self.flaw, SpecBeforeCommit);
+        let at_once = flawed!(self.flaw, TimesRaisedAtOnce | SpecBeforeCommit);
         if raised && !at_once {
             model.cluster.timing = in_force;
         }

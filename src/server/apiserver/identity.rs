@@ -57,18 +57,25 @@ impl Caller {
 }
 
 /// What is wrong with a certificate.
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library's words do for what no user can mend"
+)]
 fn flaw(error: &Error) -> String {
-    match error {
-        Error::InvalidCertificate(
-            CertificateError::Expired | CertificateError::ExpiredContext { .. },
-        ) => "has expired, or this server's clock is ahead".into(),
-        Error::InvalidCertificate(
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
-        ) => "is not valid yet, or this server's clock is behind".into(),
-        Error::InvalidCertificate(
-            CertificateError::UnknownIssuer | CertificateError::BadSignature,
-        ) => "is not signed by this cluster's authority".into(),
-        other => format!("is refused ({other})"),
+    let Error::InvalidCertificate(invalid) = error else {
+        return format!("is refused ({error})");
+    };
+    match invalid {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "has expired, or this server's clock is ahead".into()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "is not valid yet, or this server's clock is behind".into()
+        }
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "is not signed by this cluster's authority".into()
+        }
+        _ => format!("is refused ({error})"),
     }
 }
 
