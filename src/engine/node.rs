@@ -16,6 +16,7 @@ mod following;
 mod guarding;
 mod heartbeat;
 mod histories;
+mod impatience;
 mod installing;
 mod leading;
 mod observing;
@@ -124,7 +125,7 @@ pub struct Engine {
     /// Start-up was over in a view that this run has left: it does not begin anew for a server that
     /// was cut off.
     was_started: bool,
-    /// Members of the last view followed or led.
+    /// Members of the last view followed or led, and those that it does without and are not lost yet.
     last_members: Vec<ServerName>,
     /// The latest order taken about each group, in this run.
     orders_taken: BTreeMap<GroupName, GrantId>,

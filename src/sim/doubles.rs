@@ -35,6 +35,8 @@ impl Count {
 #[derive(Clone, Debug, Default)]
 pub struct Doubles {
     open: BTreeMap<GroupName, TrueTime>,
+    /// Until when a group of them may go on, because a copy of it was being stopped.
+    prolonged: BTreeMap<GroupName, TrueTime>,
     /// Of clusters that nothing protects.
     pub unguarded: Count,
     /// After a clock that stood still.
@@ -59,8 +61,20 @@ impl Doubles {
         self.open.keys().cloned().collect()
     }
 
+    /// A group that runs twice may do so for longer.
+    pub fn prolong(&mut self, group: &GroupName, until: TrueTime) {
+        self.prolonged.insert(group.clone(), until);
+    }
+
+    /// Whether a group may run twice still.
+    #[must_use]
+    pub fn may_last(&self, now: TrueTime, group: &GroupName) -> bool {
+        self.prolonged.get(group).is_some_and(|until| now < *until)
+    }
+
     /// A group runs on one server, or on none.
     pub fn end(&mut self, now: TrueTime, group: &GroupName, guarded: bool) {
+        self.prolonged.remove(group);
         let Some(since) = self.open.remove(group) else { return };
         let count = if guarded { &mut self.standing } else { &mut self.unguarded };
         count.add(now - since);

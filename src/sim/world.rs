@@ -577,7 +577,7 @@ impl<N: Node> World<N> {
                 .filter(|other| other.frozen.is_none() && other.drivers.runs(&group));
             let names = others.map(|other| &other.name);
             match Checkers::active_once(self.now, &group, &machine.name, names) {
-                Err(violation) if self.options.guarded() && self.now >= self.excused => {
+                Err(violation) if self.options.guarded() && !self.is_excused(&group) => {
                     return Err(violation);
                 }
                 Err(_) => self.doubles.begin(self.now, &group),
@@ -596,8 +596,8 @@ impl<N: Node> World<N> {
                 self.doubles.end(self.now, &group, guarded);
             } else if guarded && self.is_stopping(&group) {
                 // Whether a stop that timed out did its work is looked at before the next try.
-                self.excused = self.excused.max(self.now + self.options.timing().wait());
-            } else if guarded && self.now >= self.excused {
+                self.doubles.prolong(&group, self.now + self.longest_wait());
+            } else if guarded && !self.is_excused(&group) {
                 let text = format!("group {group} is still active on {active:?}");
                 return Err(Violation::new(Invariant::I1, self.now, text));
             }
@@ -610,12 +610,22 @@ impl<N: Node> World<N> {
         self.machines.iter().any(|machine| machine.drivers.stops(group))
     }
 
+    /// Whether a group may run twice now, for a clock stood still.
+    fn is_excused(&self, group: &GroupName) -> bool {
+        self.now < self.excused || self.doubles.may_last(self.now, group)
+    }
+
+    /// The takeover wait with the longest time-out that was in force.
+    fn longest_wait(&self) -> Duration {
+        let longest = Options { timeout: self.longest_timeout, ..self.options.clone() };
+        longest.timing().wait()
+    }
+
     /// A machine goes on whose clock stood still. What it takes for its lease lasts as long as that,
     /// and so does what it passes on meanwhile.
     fn excuse_standing_clock(&mut self) {
         if !self.options.covers_standing_clocks() {
-            let longest = Options { timeout: self.longest_timeout, ..self.options.clone() };
-            self.excused = self.now + longest.timing().wait() * 2;
+            self.excused = self.now + self.longest_wait() * 2;
         }
     }
 

@@ -309,6 +309,13 @@ impl Liveness {
         self.peers.get(name).is_some_and(|peer| peer.restarted.is_some())
     }
 
+    /// How long a peer has been silent on every path, as far as this server was awake.
+    #[must_use]
+    pub fn silence(&self, now: Instant, name: &ServerName) -> Option<Duration> {
+        let heard = self.peers.get(name)?.paths.iter().filter_map(|(_, path)| path.heard).max()?;
+        Some(now.since(heard))
+    }
+
     /// A peer said how far its store is.
     pub fn note_revision(&mut self, from: &ServerName, revision: Revision) {
         if let Some(peer) = self.peers.get_mut(from) {

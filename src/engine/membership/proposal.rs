@@ -30,6 +30,8 @@ pub struct Proposal {
     pub term: Term,
     /// Its members, the proposer included, with the runs of their agents.
     pub members: BTreeMap<ServerName, BootId>,
+    /// Members of the last view that it does without though they are not lost yet.
+    pub without: Vec<ServerName>,
     /// When it was begun.
     pub begun: Instant,
     /// Whether the term is on disk; nothing is sent before.

@@ -239,9 +239,14 @@ impl Engine {
             &causes,
         );
         self.chronicle.remember("proposed", number);
+        let without = |name: &&ServerName| {
+            !members.contains_key(*name) && self.liveness.alive(name) && self.goes_without(name)
+        };
+        let without = self.last_members.iter().filter(without).cloned().collect();
         self.proposal = Some(Proposal {
             term: term.clone(),
             members,
+            without,
             begun: self.now.instant,
             persisted: false,
             first_sent: None,

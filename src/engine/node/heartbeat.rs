@@ -162,6 +162,7 @@ impl Engine {
         }
         let number = self.event("Server", name, "ServerLost", &parameters, &[]);
         self.chronicle.remember(&format!("lost/{server}"), number);
+        self.note_lost_outsider(server);
     }
 
     fn note_path(&mut self, server: &ServerName, path: &PathName, reason: &str) {
@@ -195,7 +196,8 @@ impl Engine {
             let lives = self.liveness.alive(server)
                 && !self.liveness.pauses(self.now.instant, server)
                 && !self.liveness.leaves(server)
-                && !self.is_stranger(server);
+                && !self.is_stranger(server)
+                && !self.goes_without(server);
             let boot = self.liveness.peer(server).and_then(|peer| peer.boot);
             boot.filter(|_| lives).map(|boot| (server, boot))
         })

@@ -284,7 +284,8 @@ impl Engine {
         leadership.recorded = recorded;
         leadership.take_reports(&self.model, &promises, basis, &self.timing());
         self.leadership = Some(leadership);
-        let former_members = std::mem::replace(&mut self.last_members, names.clone());
+        let known = || names.iter().chain(&proposal.without);
+        let former_members = std::mem::replace(&mut self.last_members, known().cloned().collect());
         self.view = Some(View {
             term: proposal.term,
             leader: me,

@@ -310,6 +310,8 @@ impl Engine {
         let lost: Vec<ServerName> = former
             .iter()
             .filter(|name| !view.members.contains(name) && !self.known_out(name))
+            // The view did without it before it was lost.
+            .filter(|name| !self.last_members.contains(name))
             // It left by itself, and comes back by itself.
             .filter(|name| !self.liveness.leaves(name))
             .filter(|name| !self.liveness.pauses(self.now.instant, name))
