@@ -13,12 +13,13 @@ root="$(cd "$root" && pwd)"
 failed=0
 
 fetch_moto() {
-    [ -e "$root/moto/$moto-ec2" ] && return 0
+    [ -e "$root/moto/$moto-ec2-hcl" ] && return 0
     rm -rf "$root/moto" &&
         python3 -m venv "$root/moto" &&
         "$root/moto/bin/pip" install --quiet --disable-pip-version-check \
-            "moto[ec2,route53,s3,sts]==$moto" "flask==3.*" "flask-cors==6.*" &&
-        touch "$root/moto/$moto-ec2"
+            "moto[ec2,route53,s3,sts]==$moto" "flask==3.*" "flask-cors==6.*" \
+            "python-hcl2==8.*" &&
+        touch "$root/moto/$moto-ec2-hcl"
 }
 
 fetch_azurite() {

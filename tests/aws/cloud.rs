@@ -44,7 +44,8 @@ pub struct Moto {
     _server: Process,
 }
 
-fn folder() -> PathBuf {
+/// Where the programs of its Python environment are.
+pub fn folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
     let folder = target.join("stores/moto/bin");

@@ -14,3 +14,4 @@ mod network;
 #[allow(dead_code, reason = "another test uses the rest")]
 mod proxy;
 mod takeover;
+mod terraform;
