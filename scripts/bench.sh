@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Speed and size, on this machine: placement, failover, footprint, rehearse. Takes about ten minutes.
-#   scripts/bench.sh [placement|failover|footprint|rehearse ...]
+# And aws, which is asked for by name: it needs moto, and the SDK takes minutes to compile.
+#   scripts/bench.sh [placement|failover|footprint|rehearse|aws ...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash scripts/setup.sh
@@ -34,8 +35,13 @@ for one in "${what[@]}"; do
                 > "$out/rehearse-$faults.json"
         done
         ;;
+    aws)
+        bash scripts/setup-stores.sh
+        # Not optimised: what is measured is waiting for answers.
+        cargo bench --quiet --profile dev --features lease,etcd,aws --bench aws
+        ;;
     *)
-        echo "unknown: $one (placement, failover, footprint, rehearse)" >&2
+        echo "unknown: $one (placement, failover, footprint, rehearse, aws)" >&2
         exit 2
         ;;
     esac

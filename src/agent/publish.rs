@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 
 use super::inbox::{Inbox, Told};
 use super::transport::frame::KeptEvent;
-use crate::api::kinds::{ClusterStatus, Condition};
+use crate::api::kinds::{ClusterStatus, Condition, ResourceStatus};
+use crate::api::names::{ResourceName, ServerName};
 use crate::engine::effect::{Change, WriteError};
 use crate::engine::ids::Revision;
 use crate::engine::model::{ObjectKey, Objects};
@@ -24,6 +25,7 @@ pub fn publish(
     observation: Observation,
     objects: &Objects,
     events: Vec<KeptEvent>,
+    observed: &BTreeMap<ServerName, BTreeMap<ResourceName, Value>>,
 ) {
     let mut statuses = BTreeMap::new();
     let (name, cluster) = observation.cluster;
@@ -32,7 +34,7 @@ pub fn publish(
     put(&mut statuses, "Cluster", [(name, cluster)]);
     put(&mut statuses, "Server", observation.servers);
     put(&mut statuses, "FailoverGroup", observation.groups);
-    put(&mut statuses, "Resource", observation.resources);
+    put_resources(&mut statuses, observation.resources, observed);
     put(&mut statuses, "Monitor", observation.monitors);
     storage.publish(Update {
         leader: observation.leader,
@@ -59,6 +61,27 @@ fn put<Name: Display, Status: Serialize>(
         // Our statuses have string keys only, which always make JSON.
         if let Ok(value) = serde_json::to_value(status) {
             statuses.insert(ObjectKey::new(kind, name.to_string()), value);
+        }
+    }
+}
+
+/// With what the server where each is read of it in clouds.
+fn put_resources(
+    statuses: &mut BTreeMap<ObjectKey, Value>,
+    resources: BTreeMap<ResourceName, ResourceStatus>,
+    observed: &BTreeMap<ServerName, BTreeMap<ResourceName, Value>>,
+) {
+    let read: Vec<(ObjectKey, Value)> = resources
+        .iter()
+        .filter_map(|(name, status)| {
+            let there = observed.get(&ServerName::from(status.server.as_deref()?))?;
+            Some((ObjectKey::new("Resource", name.as_str()), there.get(name)?.clone()))
+        })
+        .collect();
+    put(statuses, "Resource", resources);
+    for (key, state) in read {
+        if let Some(Value::Object(status)) = statuses.get_mut(&key) {
+            status.insert("observed".to_owned(), state);
         }
     }
 }

@@ -41,6 +41,7 @@ use crate::keeper::watchdog::default_device;
 use crate::server::apiserver::Storage;
 
 mod network;
+mod observed;
 
 /// Between two publications while something happens.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
@@ -126,6 +127,10 @@ struct Running {
     changed: bool,
     /// What each peer last reported, without measurements.
     gists: BTreeMap<ServerName, u64>,
+    /// What drivers read in clouds, here and elsewhere.
+    observed: observed::Observed,
+    /// What of it was told last, and to whom.
+    observed_told: Option<(u64, Option<ServerName>)>,
     refusals_logged: Option<Instant>,
     refusals: u64,
     retired: bool,
@@ -158,6 +163,8 @@ impl Shell {
             timer: None,
             changed: true,
             gists: BTreeMap::new(),
+            observed: BTreeMap::new(),
+            observed_told: None,
             refusals_logged: None,
             refusals: 0,
             retired: false,
@@ -429,10 +436,12 @@ impl Shell {
 
     fn publish(&mut self, running: &mut Running) -> Result<(), ShellError> {
         running.published = Some(clock::boot_time()?);
-        running.changed = false;
         let events = std::mem::take(&mut self.unpublished);
         let observation = self.engine.observe();
-        publish::publish(&self.storage, observation, &self.engine.durable().objects, events);
+        self.share_observed(running, observation.leader.as_ref());
+        running.changed = false;
+        let objects = &self.engine.durable().objects;
+        publish::publish(&self.storage, observation, objects, events, &running.observed);
         Ok(())
     }
 }

@@ -6,11 +6,16 @@ use crate::api::kinds::{AwsAccess, ClusterSpec};
 
 #[cfg(feature = "aws")]
 pub mod aws;
+mod observed;
+
+pub use self::observed::Observations;
 
 /// How clouds are reached, and the sessions with them. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Cloud {
     settings: Arc<Mutex<AwsAccess>>,
+    /// What drivers last read there.
+    pub observed: Observations,
     /// Sessions with AWS.
     #[cfg(feature = "aws")]
     pub aws: aws::Aws,

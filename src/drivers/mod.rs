@@ -24,6 +24,8 @@ pub mod fences;
 pub mod monitors;
 #[cfg(test)]
 mod netns;
+#[cfg(feature = "aws")]
+mod observed;
 pub mod process;
 pub mod resources;
 

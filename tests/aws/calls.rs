@@ -10,19 +10,11 @@ use stead::cloud::aws::{Aws, Cause, Guard, Session};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::answers::{EXPIRED, REFUSED, THROTTLED};
 use crate::cloud::Moto;
 use crate::proxy::{self, Fault, Faults};
 
 const VIP: &str = "10.1.0.20";
-const REFUSED: &str = "HTTP/1.1 403 Forbidden\r\nContent-Type: text/xml\r\nConnection: close\r\n\r\n\
-    <Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not authorized to \
-    perform this operation.</Message></Error></Errors><RequestID>x</RequestID></Response>";
-const THROTTLED: &str = "HTTP/1.1 503 Busy\r\nContent-Type: text/xml\r\nConnection: close\r\n\r\n\
-    <Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.\
-    </Message></Error></Errors><RequestID>x</RequestID></Response>";
-const EXPIRED: &str = "HTTP/1.1 400 Bad\r\nContent-Type: text/xml\r\nConnection: close\r\n\r\n\
-    <Response><Errors><Error><Code>RequestExpired</Code><Message>Request has expired.</Message>\
-    </Error></Errors><RequestID>x</RequestID></Response>";
 
 struct Lab {
     moto: Moto,

@@ -8,22 +8,27 @@ use serde_json::Value;
 
 use crate::network::{Network, Process, until};
 
+/// Starts it.
+const START: &str = include_str!("moto.py");
 /// What is made in an empty account, and what it is called.
 const SURROUNDINGS: &str = r#"
 import json, sys
 vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
 zones = ["us-east-1a", "us-east-1b"]
 image = ec2.describe_images()["Images"][0]["ImageId"]
-enis, instances = [], []
+enis, instances, subnets = [], [], []
 for index, zone in enumerate(zones):
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{110 + 10 * index}.0/24",
                                AvailabilityZone=zone)["Subnet"]["SubnetId"]
+    subnets.append(subnet)
     eni = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
     ec2.modify_network_interface_attribute(NetworkInterfaceId=eni, SourceDestCheck={"Value": False})
     enis.append(eni)
     made = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, SubnetId=subnet)
     instances.append(made["Instances"][0]["InstanceId"])
 other = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+neighbours = [ec2.create_network_interface(SubnetId=subnets[0])["NetworkInterface"]
+              ["NetworkInterfaceId"] for _ in range(2)]
 tables = []
 for index in range(4):
     table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
@@ -34,6 +39,7 @@ for index in range(4):
 allocation = ec2.allocate_address(Domain="vpc")["AllocationId"]
 zone = r53.create_hosted_zone(Name="hz1.local.", CallerReference="1")["HostedZone"]["Id"]
 print(json.dumps(dict(vpc=vpc, enis=enis, instances=instances, other=other, tables=tables,
+                      neighbours=neighbours,
                       allocation=allocation, zone=zone.split("/")[-1])))
 "#;
 
@@ -67,9 +73,14 @@ impl Moto {
     }
 
     fn start(address: SocketAddr, network: Option<Network>) -> Self {
-        let program = folder().join("moto_server");
+        let program = folder().join("python");
         let mut command = command(network.as_ref(), program.to_str().unwrap());
-        command.args(["-H", &address.ip().to_string(), "-p", &address.port().to_string()]);
+        command.args(["-c", START]).args([
+            "-H",
+            &address.ip().to_string(),
+            "-p",
+            &address.port().to_string(),
+        ]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let server = Process(command.spawn().unwrap());
         let moto = Self { address, network, _server: server };
@@ -113,6 +124,27 @@ impl Moto {
             .args(["-c", &head])
             .output()
             .unwrap()
+    }
+
+    /// More route tables, which lead an address to a network interface.
+    pub fn add_tables(&self, vpc: &str, eni: &str, address: &str, count: usize) {
+        self.python(&format!(
+            "for _ in range({count}):\n    \
+             t = ec2.create_route_table(VpcId='{vpc}')['RouteTable']['RouteTableId']\n    \
+             ec2.create_route(RouteTableId=t, DestinationCidrBlock='{address}/32', \
+             NetworkInterfaceId='{eni}')"
+        ));
+    }
+
+    /// Every table that leads an address somewhere leads it to this network interface.
+    pub fn lead(&self, vpc: &str, address: &str, eni: &str) {
+        let tables = self.routes(vpc, address);
+        let tables: Vec<&String> =
+            tables.as_object().into_iter().flatten().map(|(t, _)| t).collect();
+        self.python(&format!(
+            "for t in {tables:?}:\n    ec2.replace_route(RouteTableId=t, \
+             DestinationCidrBlock='{address}/32', NetworkInterfaceId='{eni}')"
+        ));
     }
 
     /// Where each table of a VPC leads an address, table by table.

@@ -5,13 +5,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod answers;
 mod calls;
+mod causes;
 mod cloud;
 mod cluster;
+mod lab;
+mod metadata;
 #[path = "../shared/network.rs"]
 mod network;
+mod pace;
 #[path = "../lease/proxy.rs"]
 #[allow(dead_code, reason = "another test uses the rest")]
 mod proxy;
+mod rows;
+mod secondary;
 mod takeover;
 mod terraform;

@@ -55,6 +55,27 @@ fn leads_to(cluster: &Cluster, eni: &str) -> bool {
     routes.values().all(|target| target == eni)
 }
 
+/// What was read of each resource is in its status on every server, also in `describe`.
+fn observed(cluster: &Cluster, server: usize, eni: &str, address: &str) {
+    let is = |name: &str, pointer: &str, expected: serde_json::Value| {
+        cluster.until(server, ("resource", name), |status| {
+            let observed = &status["observed"];
+            observed["asWanted"] == true && observed.pointer(pointer) == Some(&expected)
+        })
+    };
+    let vip = is("awsvip1", "/routes/2/target", eni.into());
+    let routes = vip["status"]["observed"]["routes"].as_array().unwrap();
+    let tables: Vec<&str> = routes.iter().filter_map(|route| route["table"].as_str()).collect();
+    assert_eq!(tables.len(), 3);
+    assert!(routes.iter().all(|route| route["target"] == eni && route["state"] == "active"));
+    is("awseip1", "/association/eniId", eni.into());
+    is("awsdns1", "/record/addresses", serde_json::json!([address]));
+    let described = cluster.stead(server, &["describe", "resource", "awsvip1"]);
+    let described = String::from_utf8_lossy(&described.stdout).into_owned();
+    assert!(described.contains("observed:"), "{described}");
+    assert!(tables.iter().all(|table| described.contains(table)), "{described}");
+}
+
 /// One story, so that the servers start once.
 #[test]
 fn two_servers_share_a_virtual_address_through_every_fault() {
@@ -74,6 +95,9 @@ fn two_servers_share_a_virtual_address_through_every_fault() {
         let conditions = status["conditions"].as_array().unwrap();
         conditions.iter().any(|c| c["type"] == "FencingReady" && c["status"] == "True")
     });
+
+    observed(&cluster, 0, &one, "10.0.110.10");
+    observed(&cluster, 1, &one, "10.0.110.10");
 
     // A route is changed behind the cluster's back: it is changed back.
     let (table, other) =
@@ -110,7 +134,8 @@ fn two_servers_share_a_virtual_address_through_every_fault() {
     cluster.until(1, group, online("node2"));
     assert!(leads_to(&cluster, &two));
     assert!(cluster.servers[1].has(VIP));
-    assert_eq!(public(&cluster), (two, "10.0.120.10".to_owned()));
+    assert_eq!(public(&cluster), (two.clone(), "10.0.120.10".to_owned()));
+    observed(&cluster, 1, &two, "10.0.120.10");
     let instance = cluster.id("instances", 0);
     let state = cluster.moto.python(&format!(
         "print(ec2.describe_instances(InstanceIds=['{instance}'])['Reservations'][0]['Instances'][0]\

@@ -12,6 +12,7 @@ mod gcs;
 mod kubernetes;
 #[path = "../shared/network.rs"]
 mod network;
+#[allow(dead_code, reason = "another test uses the rest")]
 mod proxy;
 mod scenarios;
 mod servers;

@@ -1,12 +1,13 @@
 //! A proxy that breaks HTTP in every way that a network, a gateway or a store does.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// What happens to one request.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,8 @@ pub enum Fault {
     Answer(&'static str),
     /// It is carried out, and half of the answer comes.
     Truncate,
+    /// It is carried out; in the answer the one text stands for the other.
+    Replace(&'static str, &'static str),
 }
 
 /// Faults for the next requests: for every one, or for those that write.
@@ -34,9 +37,29 @@ struct Plan {
     next: VecDeque<Fault>,
     next_writes: VecDeque<Fault>,
     always: Option<Fault>,
+    /// By a word of the request: what it meets next, and always.
+    next_of: BTreeMap<&'static str, VecDeque<Fault>>,
+    always_of: BTreeMap<&'static str, Fault>,
+    /// How long every request takes longer.
+    delay: Duration,
+    /// Requests with this word wait until it is taken away.
+    held: watch::Sender<Option<&'static str>>,
     /// What the store's clock seems to show.
     date: Option<&'static str>,
     requests: u64,
+    /// By a word that is watched.
+    seen: BTreeMap<&'static str, Seen>,
+}
+
+/// Requests with a word that is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// So far.
+    pub requests: u64,
+    /// Not answered yet.
+    pub in_flight: u64,
+    /// At the same time at most.
+    pub in_flight_max: u64,
 }
 
 impl Faults {
@@ -59,6 +82,53 @@ impl Faults {
         self.plan(|plan| plan.always = fault);
     }
 
+    /// The next requests that contain a word.
+    pub fn next_of(&self, word: &'static str, faults: &[Fault]) {
+        self.plan(|plan| plan.next_of.insert(word, faults.iter().cloned().collect()));
+    }
+
+    /// Every request that contains a word, until further notice.
+    pub fn always_of(&self, word: &'static str, fault: Option<Fault>) {
+        self.plan(|plan| match fault {
+            Some(fault) => plan.always_of.insert(word, fault),
+            None => plan.always_of.remove(word),
+        });
+    }
+
+    /// Every request takes so much longer.
+    pub fn delay(&self, delay: Duration) {
+        self.plan(|plan| plan.delay = delay);
+    }
+
+    /// Requests that contain a word wait, until none is named.
+    pub fn hold(&self, word: Option<&'static str>) {
+        self.plan(|plan| plan.held.send_replace(word));
+    }
+
+    /// Counts requests that contain a word, from the first call for it on.
+    pub fn seen(&self, word: &'static str) -> Seen {
+        self.plan(|plan| *plan.seen.entry(word).or_default())
+    }
+
+    fn arrives(&self, text: &str) -> (Duration, watch::Receiver<Option<&'static str>>) {
+        self.plan(|plan| {
+            for (_, seen) in plan.seen.iter_mut().filter(|(word, _)| text.contains(**word)) {
+                seen.requests += 1;
+                seen.in_flight += 1;
+                seen.in_flight_max = seen.in_flight_max.max(seen.in_flight);
+            }
+            (plan.delay, plan.held.subscribe())
+        })
+    }
+
+    fn leaves(&self, text: &str) {
+        self.plan(|plan| {
+            for (_, seen) in plan.seen.iter_mut().filter(|(word, _)| text.contains(**word)) {
+                seen.in_flight = seen.in_flight.saturating_sub(1);
+            }
+        });
+    }
+
     /// Every answer has this date.
     pub fn date(&self, date: Option<&'static str>) {
         self.plan(|plan| plan.date = date);
@@ -69,9 +139,18 @@ impl Faults {
         self.plan(|plan| plan.requests)
     }
 
-    fn choose(&self, writes: bool) -> Fault {
+    fn choose(&self, text: &str) -> Fault {
+        let writes = text.starts_with("PUT ") || text.contains("/kv/txn") || is_creation(text);
         self.plan(|plan| {
             plan.requests += 1;
+            let mut of_word = plan.next_of.iter_mut().filter(|(word, _)| text.contains(**word));
+            if let Some(fault) = of_word.find_map(|(_, faults)| faults.pop_front()) {
+                return fault;
+            }
+            if let Some((_, fault)) = plan.always_of.iter().find(|(word, _)| text.contains(**word))
+            {
+                return fault.clone();
+            }
             if let Some(fault) = plan.next.pop_front() {
                 return fault;
             }
@@ -106,18 +185,35 @@ pub async fn start(store: SocketAddr, faults: Faults) -> SocketAddr {
 async fn relay(mut client: TcpStream, store: SocketAddr, faults: &Faults) -> std::io::Result<()> {
     let Some(request) = message(&mut client).await? else { return Ok(()) };
     let text = String::from_utf8_lossy(&request).into_owned();
-    let writes = text.starts_with("PUT ") || text.contains("/kv/txn") || is_creation(&text);
-    let fault = faults.choose(writes);
+    let (delay, mut held) = faults.arrives(&text);
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+    // Only the end of these tests ends the sender.
+    let _ = held.wait_for(|held| held.is_none_or(|word| !text.contains(word))).await;
+    let done = answer(client, store, faults, &request, &text).await;
+    faults.leaves(&text);
+    done
+}
+
+async fn answer(
+    mut client: TcpStream,
+    store: SocketAddr,
+    faults: &Faults,
+    request: &[u8],
+    text: &str,
+) -> std::io::Result<()> {
+    let fault = faults.choose(text);
     match &fault {
         Fault::Reset => return reset(client),
         Fault::Answer(answer) => {
             client.write_all(answer.as_bytes()).await?;
             return client.shutdown().await;
         }
-        Fault::Pass | Fault::LoseAnswer | Fault::Late | Fault::Truncate => {}
+        Fault::Pass | Fault::LoseAnswer | Fault::Late | Fault::Truncate | Fault::Replace(..) => {}
     }
     let mut upstream = TcpStream::connect(store).await?;
-    upstream.write_all(&closing(&request)).await?;
+    upstream.write_all(&closing(request)).await?;
     let mut answer = Vec::new();
     upstream.read_to_end(&mut answer).await?;
     if let Some(date) = faults.plan(|plan| plan.date) {
@@ -127,6 +223,7 @@ async fn relay(mut client: TcpStream, store: SocketAddr, faults: &Faults) -> std
         Fault::LoseAnswer => return reset(client),
         Fault::Late => tokio::time::sleep(LATE).await,
         Fault::Truncate => answer.truncate(answer.len() / 2),
+        Fault::Replace(from, to) => answer = replaced(&answer, from, to),
         Fault::Pass | Fault::Reset | Fault::Answer(_) => {}
     }
     client.write_all(&answer).await?;
@@ -178,6 +275,14 @@ fn closing(request: &[u8]) -> Vec<u8> {
     let mut closing = lines.join("\r\n").into_bytes();
     closing.extend_from_slice(&request[end..]);
     closing
+}
+
+/// Its length is not said any more: the answer ends with the connection.
+fn replaced(answer: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let text = String::from_utf8_lossy(answer);
+    let lines = text.split_inclusive("\r\n");
+    let kept = lines.filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
+    kept.collect::<String>().replace(from, to).into_bytes()
 }
 
 fn dated(answer: &[u8], date: &str) -> Vec<u8> {

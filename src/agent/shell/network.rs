@@ -167,7 +167,11 @@ impl Shell {
                 self.keep(*event);
                 Ok(())
             }
-            Frame::Engine(_) | Frame::Event(_) => {
+            Frame::Observed(there) if there.server == from => {
+                running.on_observed(*there);
+                Ok(())
+            }
+            Frame::Engine(_) | Frame::Event(_) | Frame::Observed(_) => {
                 tracing::warn!(%from, "a message that is not its sender's own was dropped");
                 Ok(())
             }

@@ -1,7 +1,10 @@
 //! What datagrams and streams carry: a version byte, then one frame after the other in postcard.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::api::names::{ResourceName, ServerName};
 use crate::engine::effect::Event;
 use crate::engine::ids::BootId;
 use crate::engine::message::Envelope;
@@ -24,6 +27,18 @@ pub enum Frame {
     Event(Box<KeptEvent>),
     /// Keeps a stream open.
     KeepAlive,
+    /// What the sender's drivers last read in clouds, for the receiver's statuses.
+    Observed(Box<ObservedThere>),
+}
+
+/// What the drivers of one server last read in clouds: for people, beside the engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ObservedThere {
+    /// The server.
+    pub server: ServerName,
+    /// Each resource that is active there, its state in JSON: what one release shows another may
+    /// not know.
+    pub resources: BTreeMap<ResourceName, String>,
 }
 
 /// An event, and the run of the agent that numbered it.

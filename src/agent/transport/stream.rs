@@ -261,7 +261,9 @@ async fn receive(stream: TcpStream, acceptor: TlsAcceptor, deliver: Deliver) -> 
         for frame in frame::decode(&bytes).map_err(io::Error::other)? {
             match frame {
                 Frame::KeepAlive | Frame::Hello(_) => {}
-                Frame::Engine(_) | Frame::Event(_) => deliver(from.clone(), frame),
+                Frame::Engine(_) | Frame::Event(_) | Frame::Observed(_) => {
+                    deliver(from.clone(), frame);
+                }
             }
         }
     }

@@ -169,7 +169,11 @@ pub const ENTRIES: &[Entry] = &[
             "this machine's clock is too far off for AWS: {message}",
             "時計のずれにより AWS が署名を拒否しました: {message}",
         ],
-        ["A signature counts for minutes around its time.", "署名は時刻の前後数分だけ有効です。"],
+        [
+            "A signature counts for minutes around its time. Expired temporary credentials may be \
+             answered the same way.",
+            "署名は時刻の前後数分だけ有効です。一時的な認証情報の期限切れでも同じ応答になることがあります。",
+        ],
         [
             "Synchronise the clock, for example with chrony and 169.254.169.123.",
             "chrony などで時刻を合わせてください (169.254.169.123)。",
@@ -246,8 +250,9 @@ pub const ENTRIES: &[Entry] = &[
         Error,
         ["the credentials do not permit it: {message}", "権限がありません: {message}"],
         [
-            "The policy lacks the action, or does not list the resources that the text names.",
-            "ポリシーに操作がないか、文中の対象が含まれていません。",
+            "The policy lacks the action, or does not list the resources that the text names; or a \
+             hosted zone is another account's.",
+            "ポリシーに操作がないか文中の対象が含まれていない、またはホストゾーンが別のアカウントのものです。",
         ],
         [
             "Allow what the text names; docs/aws.md lists each type's actions.",
@@ -478,6 +483,24 @@ pub const ENTRIES: &[Entry] = &[
         [
             "It is taken back by itself. Find out who else uses it.",
             "自動で復旧します。他に使用している者を確認してください。",
+        ],
+    ),
+    entry(
+        "AwsAddressSilent",
+        Error,
+        [
+            "the Elastic IP address does not answer: {message}",
+            "Elastic IP が応答しません: {message}",
+        ],
+        [
+            "It is associated with this server. A security group, a network ACL, the route to the \
+             Internet gateway, or the service itself keeps it silent.",
+            "関連付けは正しく、セキュリティグループ、ネットワーク ACL、インターネットゲートウェイへの経路、またはサービスの問題です。",
+        ],
+        [
+            "Let the security group take it from the address itself, look at the service, or leave \
+             spec.awsElasticIP.check out.",
+            "セキュリティグループでその EIP からの通信を許可し、サービスを確認するか、spec.awsElasticIP.check を外してください。",
         ],
     ),
     entry(

@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Duration};
+use super::{Condition, Duration, ObservedState};
 use crate::api::types::{
     AwsDnsSpec, AwsElasticIpSpec, AwsSecondaryIpSpec, AwsVirtualIpSpec, ExecSpec, FloatingIpSpec,
     ProbePortSpec,
@@ -274,4 +274,7 @@ pub struct ResourceStatus {
     /// Since when, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
+    /// What that server last read of it in the API of a cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<ObservedState>,
 }

@@ -111,7 +111,11 @@ fn aws_virtual_ip(resource: &str) -> MonitorSpec {
 fn aws_elastic_ip(resource: &str) -> MonitorSpec {
     let (resource, on_no_answer) = (resource.to_owned(), TimeoutAction::Warn);
     MonitorSpec {
-        aws_elastic_ip: Some(AwsElasticIpMonitorSpec { resource: resource.clone(), on_no_answer }),
+        aws_elastic_ip: Some(AwsElasticIpMonitorSpec {
+            resource: resource.clone(),
+            on_no_answer,
+            check: None,
+        }),
         ..aws(MonitorType::AwsElasticIP, &resource)
     }
 }

@@ -47,4 +47,40 @@ pub struct AwsElasticIpMonitorSpec {
     /// What it counts as when the API does not answer, or fails. What it does answer always counts.
     #[serde(default = "warn")]
     pub on_no_answer: TimeoutAction,
+    /// How the address itself is tried, after the API has said that it is this server's. By default
+    /// it is not: security groups often keep servers from reaching their own public address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<AwsAddressCheck>,
+}
+
+/// How an address is tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AwsAddressCheck {
+    /// The way; the member of the same name holds its settings.
+    #[serde(rename = "type")]
+    pub type_: AwsAddressCheckType,
+    /// Settings of `type: TCP`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<AwsTcpCheck>,
+}
+
+/// Ways to try an address.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum AwsAddressCheckType {
+    /// It answers an echo request.
+    ICMP,
+    /// A port accepts a connection, which is closed at once.
+    TCP,
+}
+
+/// The port that is tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AwsTcpCheck {
+    /// The port.
+    #[schemars(range(min = 1))]
+    pub port: u16,
 }

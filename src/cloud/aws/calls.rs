@@ -26,37 +26,63 @@ const LEVEL_MAX: u32 = 7;
 #[derive(Clone, Debug, Default)]
 pub struct Throttle(Arc<Mutex<Pace>>);
 
+impl Throttle {
+    /// Waits for a turn; says when it came.
+    async fn turn(&self) -> Instant {
+        let at = self.pace(|pace| pace.turn(Instant::now()));
+        sleep_until(at).await;
+        at
+    }
+
+    fn pace<T>(&self, work: impl FnOnce(&mut Pace) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// How far apart calls are.
 #[derive(Debug, Default)]
 struct Pace {
     level: u32,
     next: Option<Instant>,
+    /// When AWS last had us go slower.
+    slowed: Option<Instant>,
 }
 
-impl Throttle {
-    /// Waits for a turn.
-    async fn turn(&self) {
-        let at = {
-            let mut pace = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if pace.level == 0 {
-                return;
-            }
-            let at = pace.next.unwrap_or_else(Instant::now).max(Instant::now());
-            pace.next = Some(at + GAP * 2_u32.pow(pace.level - 1));
-            at
-        };
-        sleep_until(at).await;
+impl Pace {
+    fn gap(&self) -> Duration {
+        match self.level.checked_sub(1) {
+            None => Duration::ZERO,
+            Some(doublings) => GAP * 2_u32.pow(doublings),
+        }
     }
 
-    fn slower(&self) {
-        let mut pace = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        pace.level = (pace.level + 1).min(LEVEL_MAX);
-        let gap = GAP * 2_u32.pow(pace.level - 1);
-        pace.next = Some(pace.next.unwrap_or_else(Instant::now).max(Instant::now() + gap));
+    /// When a call that comes now may begin; the one after it waits its gap.
+    fn turn(&mut self, now: Instant) -> Instant {
+        if self.level == 0 {
+            return now;
+        }
+        let at = self.next.map_or(now, |next| next.max(now));
+        self.next = Some(at + self.gap());
+        at
     }
 
-    fn faster(&self) {
-        let mut pace = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        pace.level = pace.level.saturating_sub(1);
+    /// A call that began then was one too many. Calls that were under way together are refused
+    /// together: that is one refusal, not one for each.
+    fn slower(&mut self, began: Instant, now: Instant) {
+        if self.slowed.is_some_and(|slowed| began < slowed) {
+            return;
+        }
+        self.slowed = Some(now);
+        self.level = (self.level + 1).min(LEVEL_MAX);
+        let next = now + self.gap();
+        self.next = Some(self.next.map_or(next, |before| before.max(next)));
+    }
+
+    /// A call that began then was answered. One from before the last refusal says nothing.
+    fn faster(&mut self, began: Instant) {
+        if self.slowed.is_none_or(|slowed| began >= slowed) {
+            self.level = self.level.saturating_sub(1);
+        }
     }
 }
 
@@ -76,7 +102,7 @@ where
 {
     let mut pause = PAUSE;
     loop {
-        throttle.turn().await;
+        let began = throttle.turn().await;
         if guard.is_some_and(|guard| !guard.permits()) {
             return Err(lease_lost(name));
         }
@@ -94,13 +120,13 @@ where
         };
         let error = match result {
             Ok(answer) => {
-                throttle.faster();
+                throttle.pace(|pace| pace.faster(began));
                 return Ok(answer);
             }
             Err(error) => error,
         };
         if error.cause == Cause::Throttled {
-            throttle.slower();
+            throttle.pace(|pace| pace.slower(began, Instant::now()));
         }
         if !error.may_pass() || Instant::now() + pause >= until {
             return Err(error);
@@ -120,4 +146,44 @@ async fn lapse(guard: Option<&Guard>) {
 
 fn lease_lost(name: &'static str) -> AwsError {
     AwsError::new(Cause::NoLease, name, "this server's lease has passed, or is about to")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_are_refused_together_slow_all_down_by_one_step() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        let after = |milliseconds| start + Duration::from_millis(milliseconds);
+        // Sixteen calls begin at once; AWS refuses all of them.
+        let began = [(); 16].map(|()| pace.turn(start));
+        assert_eq!(began, [start; 16]);
+        for began in began {
+            pace.slower(began, after(10));
+        }
+        // Whoever comes next comes one after the other, those that were not refused themselves too.
+        let turns = [(); 4].map(|()| pace.turn(after(10)));
+        assert_eq!(turns, [60, 110, 160, 210].map(after));
+        // Refused again: twice as far apart, behind what was promised already.
+        pace.slower(turns[0], after(70));
+        assert_eq!([(); 3].map(|()| pace.turn(after(70))), [260, 360, 460].map(after));
+        // An answer to a call from before the refusal says nothing; one from after it does.
+        pace.faster(start);
+        assert_eq!(pace.gap(), GAP * 2);
+        pace.faster(after(260));
+        assert_eq!(pace.gap(), GAP);
+        pace.faster(after(360));
+        assert_eq!((pace.gap(), pace.turn(after(400))), (Duration::ZERO, after(400)));
+    }
+
+    #[test]
+    fn the_pause_between_calls_has_an_end() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        for second in 0..100 {
+            let now = start + Duration::from_secs(second);
+            pace.slower(now, now);
+        }
+        assert_eq!(pace.gap(), Duration::from_millis(3200));
+    }
 }

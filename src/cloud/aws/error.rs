@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::api::catalogue::{self, Language};
@@ -268,8 +268,13 @@ fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
     None
 }
 
+/// Whether nobody answered in time.
+pub(super) fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
+    find::<ConnectorError>(error).is_some_and(ConnectorError::is_timeout)
+}
+
 /// The error and what led to it, each said once.
-fn chain(error: &(dyn StdError + 'static)) -> String {
+pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut at = error.source();
     while let Some(error) = at {

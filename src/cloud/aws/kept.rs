@@ -30,14 +30,14 @@ impl<T: Clone> Kept<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The answer to a question, no older than this.
+    /// The answer to a question, asked again when it is as old as this.
     ///
     /// # Errors
     /// What was answered, also where somebody else asked.
     pub async fn ask<F>(
         &self,
         question: String,
-        age_max: Duration,
+        every: Duration,
         ask: impl FnOnce() -> F,
     ) -> Result<T, AwsError>
     where
@@ -52,7 +52,7 @@ impl<T: Clone> Kept<T> {
         };
         let mut slot = slot.lock().await;
         if let Some((at, answer)) = slot.as_ref()
-            && at.elapsed() <= age_max
+            && at.elapsed() < every
         {
             return answer.clone();
         }

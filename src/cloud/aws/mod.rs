@@ -151,9 +151,9 @@ impl Session {
         Call { throttle: &self.throttle, guard: Some(guard), until }
     }
 
-    /// Without keys: whether the instance has no role, or there is no metadata at all.
+    /// Without keys: whether the instance has no role, its metadata do not answer, or there are none.
     pub async fn explain(&self, error: AwsError) -> AwsError {
-        if error.cause != Cause::NoCredentials {
+        if !matches!(error.cause, Cause::NoCredentials | Cause::MetadataSlow) {
             return error;
         }
         let path = "/latest/meta-data/iam/security-credentials/";
@@ -165,8 +165,11 @@ impl Session {
                 AwsError::new(Cause::RoleMissing, error.call, "the instance has no role (404)")
             }
             Err(metadata) => {
-                let detail = format!("{}; instance metadata: {metadata}", error.detail);
-                AwsError { detail, ..error }
+                let words = self::error::chain(&metadata);
+                let slow = self::error::is_timeout(&metadata);
+                let cause = if slow { Cause::MetadataSlow } else { Cause::NoCredentials };
+                let detail = format!("{}; instance metadata: {words}", error.detail);
+                AwsError { cause, detail, ..error }
             }
             Ok(_) => error,
         }

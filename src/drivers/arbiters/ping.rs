@@ -80,7 +80,10 @@ fn decide(spec: &PingArbitration, answers: Answers) -> (Verdict, String) {
 }
 
 /// Whether `target` answers in time; an error where it could not even be asked.
-async fn ask(target: IpAddr, timeout: Duration) -> (IpAddr, io::Result<bool>) {
+pub(in crate::drivers) async fn ask(
+    target: IpAddr,
+    timeout: Duration,
+) -> (IpAddr, io::Result<bool>) {
     let exchange = async {
         let echo = Echo::open(target)?;
         let mut token = [0; TOKEN];

@@ -4,21 +4,23 @@
 //! a service that runs is not moved because its cloud's API is away. Monitors that ask the same
 //! thing share one call for each interval.
 
+mod address;
 mod dns;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::api::kinds::{MonitorSpec, MonitorType, ResourceSpec, TimeoutAction};
+use crate::api::kinds::{MonitorSpec, MonitorType, ObservedState, ResourceSpec, TimeoutAction};
 use crate::api::names::MonitorName;
 use crate::api::types::{
-    AwsAzMonitorSpec, AwsElasticIpSpec, AwsSecondaryIpSpec, AwsVirtualIpSpec, eni_of,
+    AwsAzMonitorSpec, AwsElasticIpMonitorSpec, AwsElasticIpSpec, AwsSecondaryIpSpec,
+    AwsVirtualIpSpec, eni_of,
 };
-use crate::cloud::aws::{AwsError, Call, RouteHealth, Session, host_block, said};
-use crate::drivers::Host;
-use crate::drivers::resources::aws::describe_route;
+use crate::cloud::aws::{AwsError, Call, Session, host_block, said};
+use crate::drivers::resources::aws::{describe_route, leads_to};
 use crate::drivers::resources::floating_ip::links;
+use crate::drivers::{Host, observed};
 use crate::engine::input::CheckResult;
 
 /// Changes by somebody else within ten minutes that are still undone.
@@ -31,15 +33,24 @@ type Finding = (CheckResult, String);
 struct Look<'a> {
     host: &'a Host,
     monitor: &'a MonitorName,
+    /// The resource that it looks at.
+    resource: Option<&'a str>,
     session: Session,
-    /// How old a shared answer may be.
-    age_max: Duration,
+    /// Its interval: nobody asks the same thing more often, however many monitors there are.
+    every: Duration,
     until: Instant,
 }
 
 impl Look<'_> {
     fn read(&self) -> Call<'_> {
         self.session.read(self.until)
+    }
+
+    /// What was read of the resource that is looked at.
+    fn note(&self, state: ObservedState) {
+        if let Some(resource) = self.resource {
+            self.host.cloud.observed.note(resource, state);
+        }
     }
 
     /// What is ours was changed by somebody else. It is taken back, but not for ever.
@@ -67,20 +78,21 @@ pub async fn check(
 ) -> Finding {
     // It answers before it counts as unanswered: then the answer has a cause.
     let until = Instant::now() + Duration::from(spec.timeout) * 9 / 10;
-    let age_max = Duration::from(spec.interval) / 2;
+    // The next check comes an interval after the end of this one: it asks anew.
+    let every = Duration::from(spec.interval);
     let on_no_answer = no_answer_setting(spec);
     let session = match host.cloud.aws.session(host.cloud.settings()).await {
         Ok(session) => session,
         Err(error) => return no_answer(on_no_answer, &error),
     };
-    let look = Look { host, monitor, session, age_max, until };
+    let look = Look { host, monitor, resource: spec.subject(), session, every, until };
     let found = match (spec.type_, resource) {
         (MonitorType::AwsVirtualIP, Some(resource)) => match &resource.aws_virtual_ip {
             Some(own) => virtual_ip(&look, own).await,
             None => Ok(missing(spec)),
         },
         (MonitorType::AwsElasticIP, Some(resource)) => match &resource.aws_elastic_ip {
-            Some(own) => elastic_ip(&look, own).await,
+            Some(own) => elastic_ip(&look, own, spec.aws_elastic_ip.as_ref()).await,
             None => Ok(missing(spec)),
         },
         (MonitorType::AwsSecondaryIP, Some(resource)) => match &resource.aws_secondary_ip {
@@ -136,16 +148,20 @@ async fn virtual_ip(look: &Look<'_>, own: &AwsVirtualIpSpec) -> Result<Finding, 
         return Ok((CheckResult::Error, coded("AwsAddressGone", &message)));
     }
     let question = format!("{} {}", own.vpc_id, host_block(address));
-    let ask = || look.session.routes(look.read(), &own.vpc_id, address);
-    let routes = look.session.kept.routes.ask(question, look.age_max, ask).await?;
+    let eni = eni_of(&own.per_server, look.host.server.as_str()).unwrap_or_default();
+    let ask = || async {
+        let found = look.session.routes(look.read(), &own.vpc_id, address).await?;
+        look.note(observed::routes(&found, |route| leads_to(route, eni)));
+        Ok(found)
+    };
+    let routes = look.session.kept.routes.ask(question, look.every, ask).await?;
     if routes.is_empty() {
         let message = format!("{address} in {}", own.vpc_id);
         return Ok((CheckResult::Error, coded("AwsRouteMissing", &message)));
     }
-    let eni = eni_of(&own.per_server, look.host.server.as_str()).unwrap_or_default();
     let wrong: Vec<String> = routes
         .iter()
-        .filter(|route| route.target != eni || route.state != RouteHealth::Active)
+        .filter(|route| !leads_to(route, eni))
         .map(|route| describe_route(address, route))
         .collect();
     if wrong.is_empty() {
@@ -156,14 +172,26 @@ async fn virtual_ip(look: &Look<'_>, own: &AwsVirtualIpSpec) -> Result<Finding, 
     Ok(look.changed("AwsRouteChanged", &wrong.join("; ")))
 }
 
-async fn elastic_ip(look: &Look<'_>, own: &AwsElasticIpSpec) -> Result<Finding, AwsError> {
+async fn elastic_ip(
+    look: &Look<'_>,
+    own: &AwsElasticIpSpec,
+    settings: Option<&AwsElasticIpMonitorSpec>,
+) -> Result<Finding, AwsError> {
     let id = &own.allocation_id;
-    let ask = || look.session.allocation(look.read(), id);
-    let found = look.session.kept.allocations.ask(id.clone(), look.age_max, ask).await?;
     let eni = eni_of(&own.per_server, look.host.server.as_str()).unwrap_or_default();
+    let ask = || async {
+        let found = look.session.allocation(look.read(), id).await?;
+        look.note(observed::association(&found, eni));
+        Ok(found)
+    };
+    let found = look.session.kept.allocations.ask(id.clone(), look.every, ask).await?;
     let holder = found.association.map(|(_, holder)| holder);
     if holder.as_deref() == Some(eni) {
-        return Ok((CheckResult::Normal, format!("{} is associated with {eni}", found.public)));
+        let message = format!("{} is associated with {eni}", found.public);
+        return Ok(match settings.and_then(|settings| settings.check.as_ref()) {
+            None => (CheckResult::Normal, message),
+            Some(check) => address::check(look, check, &found.public, &message).await,
+        });
     }
     let holder = holder.unwrap_or_else(|| "nothing".to_owned());
     let message = format!("{} ({id}) is associated with {holder}", found.public);
@@ -181,8 +209,12 @@ async fn secondary_ip(look: &Look<'_>, own: &AwsSecondaryIpSpec) -> Result<Findi
         Err(error) => return Ok((CheckResult::Unknown, error.to_string())),
     }
     let eni = eni_of(&own.per_server, look.host.server.as_str()).unwrap_or_default();
-    let ask = || look.session.interface(look.read(), eni);
-    let found = look.session.kept.interfaces.ask(eni.to_owned(), look.age_max, ask).await?;
+    let ask = || async {
+        let found = look.session.interface(look.read(), eni).await?;
+        look.note(observed::assignment(&found, address, eni));
+        Ok(found)
+    };
+    let found = look.session.kept.interfaces.ask(eni.to_owned(), look.every, ask).await?;
     if found.addresses.contains(&address) {
         return Ok((CheckResult::Normal, format!("{address} is assigned to {eni}")));
     }
@@ -197,7 +229,7 @@ async fn zone(look: &Look<'_>, own: Option<&AwsAzMonitorSpec>) -> Result<Finding
         None => look.session.own_zone().await?,
     };
     let ask = || look.session.zone(look.read(), &zone);
-    let found = look.session.kept.zones.ask(zone.clone(), look.age_max, ask).await?;
+    let found = look.session.kept.zones.ask(zone.clone(), look.every, ask).await?;
     let mut message = format!("{zone} is {}", found.state);
     if !found.messages.is_empty() {
         message = format!("{message}: {}", found.messages.join("; "));

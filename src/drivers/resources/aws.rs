@@ -11,7 +11,7 @@ mod elastic_ip;
 mod secondary_ip;
 mod virtual_ip;
 
-pub(in crate::drivers) use self::virtual_ip::describe as describe_route;
+pub(in crate::drivers) use self::virtual_ip::{describe as describe_route, is_ours as leads_to};
 
 use std::io;
 use std::path::PathBuf;
@@ -158,20 +158,23 @@ pub async fn run(host: &Host, action: ResourceAction, context: &ResourceContext)
             Err(missing(context))
         }
     };
+    if action == ResourceAction::Stop {
+        host.cloud.observed.forget(context.resource.as_str());
+    }
     // A monitor that heard of the state before would have it started again.
     if action == ResourceAction::Start {
         host.cloud.aws.forget_answers().await;
     }
     done.unwrap_or_else(|failure| {
         tracing::warn!(resource = %context.resource, error = %failure, "resource of AWS");
+        // By the id `stead explain event` tells the remedy.
+        let message = format!("{} ({})", failure.message, failure.id);
         match action {
-            ResourceAction::Start => {
-                Outcome::Failed { reason: failure.id.into(), message: failure.message }
-            }
+            ResourceAction::Start => Outcome::Failed { reason: failure.id.into(), message },
             ResourceAction::Stop => {
-                Outcome::Failed { reason: "DeactivationFailed".into(), message: failure.message }
+                Outcome::Failed { reason: "DeactivationFailed".into(), message }
             }
-            ResourceAction::Probe => Outcome::Unknown { message: failure.message },
+            ResourceAction::Probe => Outcome::Unknown { message },
         }
     })
 }

@@ -425,6 +425,8 @@ impl Engine {
                         .map(ToString::to_string),
                     message,
                     since: report.map(|report| report.since.rfc3339()),
+                    // What drivers read goes beside the engine.
+                    observed: None,
                 };
                 statuses.insert(name.clone(), status);
             }

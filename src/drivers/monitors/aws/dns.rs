@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{Finding, Look, coded};
 use crate::api::types::{AwsDnsMonitorSpec, AwsDnsSpec};
 use crate::cloud::aws::AwsError;
+use crate::drivers::observed;
 use crate::engine::input::CheckResult;
 
 /// Names that a file gives addresses before any name server is asked.
@@ -21,8 +22,12 @@ pub(super) async fn check(
     };
     let (zone, name) = (&own.hosted_zone_id, &own.record_name);
     let question = format!("{zone} {name} {}", address.is_ipv6());
-    let ask = || look.session.record(look.read(), zone, name, address);
-    let Some(found) = look.session.kept.records.ask(question, look.age_max, ask).await? else {
+    let ask = || async {
+        let found = look.session.record(look.read(), zone, name, address).await?;
+        look.note(observed::record(found.as_ref(), name, address));
+        Ok(found)
+    };
+    let Some(found) = look.session.kept.records.ask(question, look.every, ask).await? else {
         return Ok(look.changed("AwsRecordMissing", &format!("{name} in {zone}")));
     };
     if !found.holds(address) {

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 
 use super::{Failure, Note, START_MAX, STOP_MAX, Work, left};
 use crate::api::types::AwsDnsSpec;
-use crate::drivers::Host;
+use crate::cloud::aws::Record;
+use crate::drivers::{Host, observed};
 use crate::engine::effect::{ResourceAction, ResourceContext};
 use crate::engine::input::Outcome;
 
@@ -67,11 +68,17 @@ async fn lead_here(work: &Work, spec: &AwsDnsSpec, address: IpAddr) -> Result<()
         Ok(found) => found,
         Err(error) => return Err(work.session.explain(error).await.into()),
     };
+    note(work, found.as_ref(), spec, address);
     if found.is_some_and(|found| found.holds(address) && found.ttl == i64::from(spec.ttl)) {
         return Ok(());
     }
     work.session.set_record(work.change(), zone, name, address, spec.ttl).await?;
     Ok(())
+}
+
+fn note(work: &Work, found: Option<&Record>, spec: &AwsDnsSpec, address: IpAddr) {
+    let state = observed::record(found, &spec.record_name, address);
+    work.host.cloud.observed.note(&work.resource, state);
 }
 
 async fn stop(host: &Host, context: &ResourceContext, spec: &AwsDnsSpec) -> Result<(), Failure> {

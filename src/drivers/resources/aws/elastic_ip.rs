@@ -5,7 +5,8 @@
 
 use super::{Failure, Note, START_MAX, STOP_MAX, Work, left};
 use crate::api::types::{AwsElasticIpSpec, eni_of};
-use crate::drivers::Host;
+use crate::cloud::aws::Allocation;
+use crate::drivers::{Host, observed};
 use crate::engine::effect::{ResourceAction, ResourceContext};
 use crate::engine::input::Outcome;
 
@@ -59,17 +60,23 @@ async fn take(work: &Work, spec: &AwsElasticIpSpec, eni: &str) -> Result<String,
     let is_ours = |association: &Option<(String, String)>| {
         association.as_ref().is_some_and(|(_, holder)| holder == eni)
     };
+    note(work, &found, eni);
     if is_ours(&found.association) {
         return Ok(found.public);
     }
     work.session.associate(work.change(), id, eni).await?;
     let found = work.session.allocation(work.read(), id).await?;
+    note(work, &found, eni);
     if !is_ours(&found.association) {
         let holder = found.association.map_or("nothing".to_owned(), |(_, holder)| holder);
         let message = format!("{} ({id}) is associated with {holder}", found.public);
         return Err(Failure::new("AwsAssociationLost", message));
     }
     Ok(found.public)
+}
+
+fn note(work: &Work, found: &Allocation, eni: &str) {
+    work.host.cloud.observed.note(&work.resource, observed::association(found, eni));
 }
 
 async fn stop(

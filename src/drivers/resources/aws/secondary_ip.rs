@@ -4,14 +4,16 @@
 //! A stop takes it off the interface here and leaves it assigned: the next holder takes it, and
 //! nobody answers for it meanwhile. AWS moves it a moment after it has said yes, which is waited for.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::{Failure, START_MAX, Work};
 use crate::api::types::{AwsSecondaryIpSpec, eni_of};
-use crate::drivers::Host;
+use crate::cloud::aws::Interface;
 use crate::drivers::resources::floating_ip::{self, links};
+use crate::drivers::{Host, observed};
 use crate::engine::effect::{ResourceAction, ResourceContext};
 use crate::engine::input::Outcome;
 
@@ -61,12 +63,14 @@ async fn take(work: &Work, spec: &AwsSecondaryIpSpec, eni: &str) -> Result<(), F
         Ok(found) => found,
         Err(error) => return Err(work.session.explain(error).await.into()),
     };
+    note(work, &found, address, eni);
     if found.addresses.contains(&address) {
         return Ok(());
     }
     work.session.assign(work.change(), eni, address).await?;
     loop {
         let found = work.session.interface(work.read(), eni).await?;
+        note(work, &found, address, eni);
         if found.addresses.contains(&address) {
             return Ok(());
         }
@@ -76,4 +80,8 @@ async fn take(work: &Work, spec: &AwsSecondaryIpSpec, eni: &str) -> Result<(), F
         }
         sleep(LOOK).await;
     }
+}
+
+fn note(work: &Work, found: &Interface, address: IpAddr, eni: &str) {
+    work.host.cloud.observed.note(&work.resource, observed::assignment(found, address, eni));
 }

@@ -12,8 +12,8 @@ use futures_util::stream;
 use super::{Failure, START_MAX, Work};
 use crate::api::types::{AwsVirtualIpSpec, eni_of};
 use crate::cloud::aws::{AwsError, Cause, Interface, RouteEntry, RouteHealth};
-use crate::drivers::Host;
 use crate::drivers::resources::floating_ip::{self, links};
+use crate::drivers::{Host, observed};
 use crate::engine::effect::{ResourceAction, ResourceContext};
 use crate::engine::input::Outcome;
 
@@ -52,13 +52,20 @@ async fn start(
         Ok(asked) => asked,
         Err(error) => return Err(work.session.explain(error).await.into()),
     };
+    note(&work, eni, &routes);
     check_fit(spec, eni, &blocks, &interface, &routes)?;
 
     let (link, prefix) =
         links::choose(&links::links()?, spec.address, Some(&spec.interface), Some(full(spec)))?;
     floating_ip::put(host, &link, spec.address, prefix).await?;
-    lead_here(&work, spec, eni, &routes).await?;
-    let routes = work.session.routes(work.read(), &spec.vpc_id, spec.address).await?;
+    let led = lead_here(&work, spec, eni, &routes).await;
+    // Also where some could not be changed: then this is what became of it.
+    let routes = work.session.routes(work.read(), &spec.vpc_id, spec.address).await;
+    if let Ok(routes) = &routes {
+        note(&work, eni, routes);
+    }
+    led?;
+    let routes = routes?;
     if let Some(wrong) = routes.iter().find(|route| !is_ours(route, eni)) {
         return Err(Failure::new("AwsRouteChanged", describe(spec.address, wrong)));
     }
@@ -148,18 +155,25 @@ async fn change<'a>(
     (table, work.session.replace_route(work.change(), table, spec.address, eni).await)
 }
 
+fn note(work: &Work, eni: &str, routes: &[RouteEntry]) {
+    let state = observed::routes(routes, |route| is_ours(route, eni));
+    work.host.cloud.observed.note(&work.resource, state);
+}
+
 /// A call of the server before may have taken effect after ours.
 fn look_again(work: Work, spec: AwsVirtualIpSpec, eni: String) {
     work.look_again(move |work| {
         let (spec, eni) = (spec.clone(), eni.clone());
         async move {
             let routes = work.session.routes(work.read(), &spec.vpc_id, spec.address).await?;
+            note(&work, &eni, &routes);
             lead_here(&work, &spec, &eni, &routes).await
         }
     });
 }
 
-fn is_ours(route: &RouteEntry, eni: &str) -> bool {
+/// Whether a route leads to a network interface, and packets get there.
+pub(in crate::drivers) fn is_ours(route: &RouteEntry, eni: &str) -> bool {
     route.target == eni && route.state == RouteHealth::Active
 }
 
