@@ -12,6 +12,7 @@ mod cloud;
 mod cluster;
 mod lab;
 mod metadata;
+mod mistakes;
 #[path = "../shared/network.rs"]
 mod network;
 mod pace;
