@@ -64,10 +64,8 @@ impl Broken {
         for word in [EC2, ROUTE_53] {
             lab.faults.always_of(word, None);
         }
-        let behaviour = match self {
-            Broken::NoRole => Metadata::NoRole,
-            _ => Metadata::Silent,
-        };
+        let no_role = self == Broken::NoRole;
+        let behaviour = if no_role { Metadata::NoRole } else { Metadata::Silent };
         match metadata {
             Some(metadata) => drop(metadata.send_replace(behaviour)),
             None if self == Broken::NoKeys => {}
