@@ -6,7 +6,6 @@ use stead::engine::input::{CheckResult, Outcome};
 
 use crate::answers::THROTTLED;
 use crate::lab::{Lab, VIP, isolated, monitor};
-use crate::network::LOOKS_MAX;
 use crate::proxy::Fault;
 
 const REPLACE: &str = "Action=ReplaceRoute";
@@ -31,12 +30,7 @@ fn fifty_tables_are_moved_sixteen_at_a_time() {
         let spec = lab.virtual_ip();
         let start = lab.act(ResourceAction::Start, &spec);
         let watch = async {
-            for _ in 0..LOOKS_MAX {
-                if lab.faults.seen(REPLACE).in_flight >= IN_FLIGHT_MAX {
-                    break;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
+            lab.faults.until_in_flight(REPLACE, IN_FLIGHT_MAX).await;
             // One more that was on its way would be here before the answer to this.
             let zone = monitor("AwsAZ", "awsAZ", zone_of("us-east-1a"), "60s");
             let found = lab.check("zone", &zone, None).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// What happens to one request.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +47,8 @@ struct Plan {
     /// What the store's clock seems to show.
     date: Option<&'static str>,
     requests: u64,
+    /// Another one has come.
+    news: Arc<Notify>,
     /// By a word that is watched.
     seen: BTreeMap<&'static str, Seen>,
 }
@@ -110,6 +112,14 @@ impl Faults {
         self.plan(|plan| *plan.seen.entry(word).or_default())
     }
 
+    /// Waits until so many requests that contain a word are not answered yet.
+    pub async fn until_in_flight(&self, word: &'static str, count: u64) {
+        let news = self.plan(|plan| plan.news.clone());
+        while self.seen(word).in_flight < count {
+            news.notified().await;
+        }
+    }
+
     fn arrives(&self, text: &str) -> (Duration, watch::Receiver<Option<&'static str>>) {
         self.plan(|plan| {
             for (_, seen) in plan.seen.iter_mut().filter(|(word, _)| text.contains(**word)) {
@@ -117,6 +127,7 @@ impl Faults {
                 seen.in_flight += 1;
                 seen.in_flight_max = seen.in_flight_max.max(seen.in_flight);
             }
+            plan.news.notify_one();
             (plan.delay, plan.held.subscribe())
         })
     }
