@@ -8,6 +8,8 @@ pub mod cli;
 #[cfg(not(feature = "simulate"))]
 pub mod cloud;
 #[cfg(not(feature = "simulate"))]
+pub mod doctor;
+#[cfg(not(feature = "simulate"))]
 pub mod drivers;
 pub mod engine;
 #[cfg(not(feature = "simulate"))]

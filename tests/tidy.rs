@@ -13,9 +13,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("keeper", &["keeper", "engine", "api", "agent"]),
     ("cloud", &["api", "engine", "cloud"]),
     ("drivers", &["api", "engine", "keeper", "drivers", "agent", "cloud"]),
+    ("doctor", &["api", "cloud", "drivers", "doctor"]),
     ("server", &["api", "engine", "server"]),
     ("agent", &["api", "engine", "keeper", "drivers", "server", "agent"]),
-    ("cli", &["api", "engine", "sim", "agent", "keeper", "server", "drivers", "cli"]),
+    ("cli", &["api", "engine", "sim", "agent", "keeper", "server", "drivers", "doctor", "cli"]),
 ];
 
 /// The one file that may hold `unsafe`.

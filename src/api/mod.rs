@@ -2,7 +2,9 @@
 //!
 //! Everything here is plain data and pure functions: no I/O, no clock, no async.
 
+pub mod address;
 pub mod arbitration;
+pub mod aws;
 pub mod catalogue;
 pub mod kinds;
 pub mod manifest;

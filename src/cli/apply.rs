@@ -177,7 +177,7 @@ fn key(object: &Value) -> String {
 }
 
 /// What the cluster has of the kinds that refer to each other.
-async fn existing(connection: &Connection) -> Result<Vec<Value>, Failure> {
+pub(super) async fn existing(connection: &Connection) -> Result<Vec<Value>, Failure> {
     let mut existing = Vec::new();
     for kind in [&CLUSTER, &GROUP, &RESOURCE, &MONITOR] {
         let answer = connection.list(kind).await?;

@@ -12,12 +12,14 @@ mod delete;
 mod describe;
 mod disk_arbiter;
 mod docs;
+mod doctor;
 mod events;
 mod explain;
 mod failure;
 mod generate;
 mod get;
 mod group;
+mod iam_policy;
 mod init;
 mod keeper;
 mod keeper_guard;
@@ -51,7 +53,7 @@ Exit codes:
   2  the command line is wrong
   3  not done within the time to wait; the cluster goes on with it
   4  refused: a manifest is wrong, the cluster says no, an operation failed or was superseded
-(port-check and rehearse have their own, as their help says.)
+(port-check, rehearse and doctor have their own, as their help says.)
 
 Files:
   /etc/stead/pki/admin.kubeconfig   how to reach the cluster, unless --kubeconfig or KUBECONFIG
@@ -115,6 +117,8 @@ enum Command {
     Events(events::Arguments),
     Why(why::Arguments),
     Explain(explain::Arguments),
+    IamPolicy(iam_policy::Arguments),
+    Doctor(doctor::Arguments),
     Rehearse(rehearse::Arguments),
     DiskArbiter(disk_arbiter::Arguments),
     PortCheck(port_check::Arguments),
@@ -154,12 +158,14 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     let result = match cli.command {
         Command::PortCheck(arguments) => return port_check::run(&arguments),
+        Command::Doctor(arguments) => return doctor::run(&global, &arguments),
         Command::Init(command) => command.run(),
         Command::Agent(command) => command.run(format).map_err(Failure::from),
         Command::Keeper(command) => command.run(format).map_err(Failure::from),
         Command::KeeperGuard(command) => command.run(format).map_err(Failure::from),
         Command::DiskArbiter(arguments) => disk_arbiter::run(arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::IamPolicy(arguments) => iam_policy::run(&global, &arguments),
         Command::Rehearse(arguments) => rehearse::run(&global, &arguments),
         Command::Completion(arguments) => completion::run(&arguments),
         Command::Cluster(arguments) => on_runtime(cluster::run(&global, &arguments)),

@@ -13,10 +13,10 @@ use std::io::IsTerminal as _;
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::apply::{check_manifests, read_files};
+use super::apply::{check_manifests, existing, read_files};
 use super::connection::Connection;
 use super::failure::Failure;
-use super::kinds::{CLUSTER, EVENT, GROUP, MONITOR, RESOURCE};
+use super::kinds::EVENT;
 use super::output::{list, print};
 use super::{Global, on_runtime};
 use crate::sim::rehearse::{Measured, Pauses, Rehearsal, RehearseError};
@@ -157,15 +157,7 @@ fn refusal(error: RehearseError) -> Failure {
 /// What the cluster has, and how long its resources took.
 async fn from_cluster(global: &Global) -> Result<(Vec<Value>, Measured), Failure> {
     let connection = Connection::open(global).await?;
-    let mut objects = Vec::new();
-    for kind in [&CLUSTER, &GROUP, &RESOURCE, &MONITOR] {
-        let answer = connection.list(kind).await?;
-        objects.extend(list(&answer, "/items").iter().cloned().map(|mut object| {
-            object["kind"] = kind.kind.into();
-            object["apiVersion"] = crate::api::API_VERSION.into();
-            object
-        }));
-    }
+    let objects = existing(&connection).await?;
     let events = connection.list(&EVENT).await?;
     Ok((objects, measure::from_events(list(&events, "/items"))))
 }

@@ -10,6 +10,7 @@ mod calls;
 mod causes;
 mod cloud;
 mod cluster;
+mod doctor;
 mod lab;
 mod metadata;
 mod mistakes;

@@ -255,8 +255,8 @@ pub const ENTRIES: &[Entry] = &[
             "ポリシーに操作がないか文中の対象が含まれていない、またはホストゾーンが別のアカウントのものです。",
         ],
         [
-            "Allow what the text names; docs/aws.md lists each type's actions.",
-            "文中の操作を許可してください。docs/aws.md に一覧があります。",
+            "Allow what the text names; stead iam-policy prints the whole policy that a manifest needs.",
+            "文中の操作を許可してください。必要なポリシーは stead iam-policy で出力できます。",
         ],
     ),
     entry(

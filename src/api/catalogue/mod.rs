@@ -8,6 +8,7 @@ use super::problem;
 mod agent;
 mod aws;
 mod cluster;
+mod doctor;
 mod fencing;
 mod groups;
 mod histories;
@@ -90,7 +91,7 @@ const fn entry(
 }
 
 /// Every topic's table.
-const TABLES: [(&str, &[Entry]); 10] = [
+const TABLES: [(&str, &[Entry]); 11] = [
     ("Cluster and servers", cluster::ENTRIES),
     ("Histories, shutdown and start", histories::ENTRIES),
     ("Fencing", fencing::ENTRIES),
@@ -98,6 +99,7 @@ const TABLES: [(&str, &[Entry]); 10] = [
     ("Placement and operations", placement::ENTRIES),
     ("Monitors and recovery", monitors::ENTRIES),
     ("AWS", aws::ENTRIES),
+    ("What the doctor finds", doctor::ENTRIES),
     ("Agent and keeper", agent::ENTRIES),
     ("Manifests", validation::ENTRIES),
     ("Times in manifests", timeouts::ENTRIES),
@@ -137,6 +139,12 @@ pub fn render(id: &str, parameters: &[(String, String)], language: Language) -> 
         return one_line(&format!("{id} {}", parameters.join(" ")));
     };
     one_line(&fill(entry.text.get(language), parameters))
+}
+
+/// The text of a message with its one parameter `message`.
+#[must_use]
+pub fn said(id: &str, message: &str) -> String {
+    render(id, &[("message".to_owned(), message.to_owned())], Language::English)
 }
 
 /// Puts parameters into a text.

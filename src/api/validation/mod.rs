@@ -139,7 +139,8 @@ impl<Spec: DeserializeOwned> Kind<Spec> {
 }
 
 /// The spec of an object with its defaults, where it can be read.
-fn read<Spec: DeserializeOwned>(kind: &str, object: &Value) -> Option<Spec> {
+#[must_use]
+pub fn read<Spec: DeserializeOwned>(kind: &str, object: &Value) -> Option<Spec> {
     // Most objects are right: only what is not read as it is gets pruned.
     if let Ok(spec) = Spec::deserialize(&object["spec"]) {
         return Some(spec);

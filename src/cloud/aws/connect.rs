@@ -43,7 +43,10 @@ const SESSION_NAME: &str = "stead";
 pub struct Clients {
     pub ec2: aws_sdk_ec2::Client,
     pub route53: aws_sdk_route53::Client,
+    pub sts: aws_sdk_sts::Client,
     pub metadata: imds::Client,
+    /// Where credentials are looked for, in this order.
+    pub sources: Vec<(&'static str, SharedCredentialsProvider)>,
 }
 
 /// Opens them.
@@ -56,7 +59,8 @@ pub async fn open(access: &AwsAccess) -> Result<Clients, AwsError> {
     let metadata = metadata(&direct);
     let files = files(access);
     let region = region(access, &files, &metadata).await?;
-    let base = base_credentials(access, &files, &metadata, &http, &region);
+    let sources = sources(access, &files, &metadata, &http, &region);
+    let base = chain(&sources);
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(region.clone())
@@ -64,10 +68,10 @@ pub async fn open(access: &AwsAccess) -> Result<Clients, AwsError> {
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts())
         .build();
+    let sts = with_endpoint(&config, access.endpoints.sts.as_ref(), "STS");
     let credentials = match &access.assume_role {
-        None => SharedCredentialsProvider::new(base),
+        None => base,
         Some(role) => {
-            let sts = with_endpoint(&config, access.endpoints.sts.as_ref(), "STS");
             let mut provider = AssumeRoleProvider::builder(&role.role_arn)
                 .session_name(SESSION_NAME)
                 .region(region)
@@ -78,13 +82,16 @@ pub async fn open(access: &AwsAccess) -> Result<Clients, AwsError> {
             SharedCredentialsProvider::new(provider.build_from_provider(base).await)
         }
     };
+    let sts = sts.into_builder().credentials_provider(credentials.clone()).build();
     let config = config.into_builder().credentials_provider(credentials).build();
     let ec2 = with_endpoint(&config, access.endpoints.ec2.as_ref(), "EC2");
     let route53 = with_endpoint(&config, access.endpoints.route53.as_ref(), "ROUTE_53");
     Ok(Clients {
         ec2: aws_sdk_ec2::Client::new(&ec2),
         route53: aws_sdk_route53::Client::new(&route53),
+        sts: aws_sdk_sts::Client::new(&sts),
         metadata,
+        sources,
     })
 }
 
@@ -172,13 +179,13 @@ async fn region(
     })
 }
 
-fn base_credentials(
+fn sources(
     access: &AwsAccess,
     files: &EnvConfigFiles,
     metadata: &imds::Client,
     http: &SharedHttpClient,
     region: &Region,
-) -> CredentialsProviderChain {
+) -> Vec<(&'static str, SharedCredentialsProvider)> {
     let provider = ProviderConfig::without_region()
         .with_http_client(http.clone())
         .with_region(Some(region.clone()));
@@ -188,12 +195,25 @@ fn base_credentials(
         profile = profile.profile_name(name);
     }
     let role = ImdsCredentialsProvider::builder().imds_client(metadata.clone()).build();
-    CredentialsProviderChain::first_try(
-        "Environment",
-        EnvironmentVariableCredentialsProvider::new(),
-    )
-    .or_else("Profile", profile.build())
-    .or_else("InstanceMetadata", role)
+    vec![
+        (
+            "environment",
+            SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
+        ),
+        ("profile", SharedCredentialsProvider::new(profile.build())),
+        ("instance metadata", SharedCredentialsProvider::new(role)),
+    ]
+}
+
+/// The first that has any.
+fn chain(sources: &[(&'static str, SharedCredentialsProvider)]) -> SharedCredentialsProvider {
+    let mut sources = sources.iter().cloned();
+    let Some((name, first)) = sources.next() else {
+        return SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
+    };
+    let chain = CredentialsProviderChain::first_try(name, first);
+    let chain = sources.fold(chain, |chain, (name, next)| chain.or_else(name, next));
+    SharedCredentialsProvider::new(chain)
 }
 
 /// With the endpoint of the manifest, else of the environment, else of the region.

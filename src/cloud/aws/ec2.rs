@@ -36,6 +36,25 @@ pub struct Interface {
     pub source_dest_check: bool,
     /// Its private addresses.
     pub addresses: Vec<IpAddr>,
+    /// Its subnet.
+    pub subnet: String,
+    /// Its Availability Zone.
+    pub zone: String,
+    /// The instance that it is attached to.
+    pub instance: Option<String>,
+    /// Its public addresses.
+    pub public: Vec<String>,
+}
+
+/// An instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// As the API names it.
+    pub state: InstanceStateName,
+    /// Its Availability Zone.
+    pub zone: String,
+    /// Its VPC.
+    pub vpc: String,
 }
 
 /// An Elastic IP address.
@@ -56,9 +75,23 @@ pub struct ZoneState {
     pub messages: Vec<String>,
 }
 
-fn filter(name: &str, value: impl Into<String>) -> Filter {
+pub(super) fn filter(name: &str, value: impl Into<String>) -> Filter {
     Filter::builder().name(name).values(value).build()
 }
+
+/// The answer to a dry run: that it would have succeeded is an error of the API.
+pub(super) fn dry_run(name: &'static str, asked: Result<(), AwsError>) -> Result<(), AwsError> {
+    match asked {
+        Err(error) if error.detail.starts_with(DRY_RUN) => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => Err(AwsError::new(Cause::Refused, name, CARRIED_OUT)),
+    }
+}
+
+/// Code of the answer to a dry run that would have succeeded.
+const DRY_RUN: &str = "DryRunOperation";
+/// What is said of one that was no dry run.
+pub const CARRIED_OUT: &str = "a dry run was carried out";
 
 /// The form of an address in route tables.
 #[must_use]
@@ -111,10 +144,21 @@ impl Session {
         let addresses = found.private_ip_addresses().iter();
         let addresses = addresses.filter_map(|entry| entry.private_ip_address());
         let six = found.ipv6_addresses().iter().filter_map(|entry| entry.ipv6_address());
+        let text = |found: Option<&str>| found.unwrap_or_default().to_owned();
+        let public = found.private_ip_addresses().iter().filter_map(|entry| entry.association());
+        let public = public.chain(found.association()).filter_map(|entry| entry.public_ip());
+        let mut public: Vec<String> = public.map(str::to_owned).collect();
+        public.sort();
+        public.dedup();
+        let instance = found.attachment().and_then(|attachment| attachment.instance_id());
         Ok(Interface {
             vpc: found.vpc_id().unwrap_or_default().to_owned(),
             source_dest_check: found.source_dest_check().unwrap_or(true),
             addresses: addresses.chain(six).filter_map(|text| text.parse().ok()).collect(),
+            subnet: text(found.subnet_id()),
+            zone: text(found.availability_zone()),
+            instance: instance.map(str::to_owned),
+            public,
         })
     }
 
@@ -313,11 +357,7 @@ impl Session {
                 sent.map(|_| ()).map_err(|error| classify(NAME, error))
             })
             .await;
-        match asked {
-            Err(error) if error.detail.starts_with("DryRunOperation") => Ok(()),
-            Err(error) => Err(error),
-            Ok(()) => Err(AwsError::new(Cause::Refused, NAME, "a dry run was carried out")),
-        }
+        dry_run(NAME, asked)
     }
 
     /// Whether the instance refuses to be stopped by the API.
@@ -358,6 +398,14 @@ impl Session {
         by: Call<'_>,
         id: &str,
     ) -> Result<InstanceStateName, AwsError> {
+        Ok(self.instance(by, id).await?.state)
+    }
+
+    /// An instance.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn instance(&self, by: Call<'_>, id: &str) -> Result<Instance, AwsError> {
         const NAME: &str = "ec2:DescribeInstances";
         let output = by
             .make(NAME, || async {
@@ -367,9 +415,16 @@ impl Session {
             .await?;
         let mut instances = output.reservations().iter().flat_map(|r| r.instances());
         let found = instances.find(|instance| instance.instance_id() == Some(id));
-        let name = found.and_then(|instance| instance.state()).and_then(|state| state.name());
-        name.cloned().ok_or_else(|| {
-            AwsError::new(Cause::InstanceMissing, NAME, format!("there is no state of {id}"))
+        let state = found.and_then(|instance| instance.state()).and_then(|state| state.name());
+        let (Some(found), Some(state)) = (found, state) else {
+            let detail = format!("there is no state of {id}");
+            return Err(AwsError::new(Cause::InstanceMissing, NAME, detail));
+        };
+        let zone = found.placement().and_then(|placement| placement.availability_zone());
+        Ok(Instance {
+            state: state.clone(),
+            zone: zone.unwrap_or_default().to_owned(),
+            vpc: found.vpc_id().unwrap_or_default().to_owned(),
         })
     }
 }
@@ -379,7 +434,7 @@ fn is_for(route: &Route, block: &str) -> bool {
     four == Some(block) || route.destination_ipv6_cidr_block() == Some(block)
 }
 
-fn entry(table: &str, route: &Route) -> RouteEntry {
+pub(super) fn entry(table: &str, route: &Route) -> RouteEntry {
     let targets = [
         route.network_interface_id(),
         route.instance_id(),

@@ -7,7 +7,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::api::catalogue::{self, Language};
+use crate::api::aws::needed_by;
+use crate::api::catalogue::said;
 
 /// Longest quotation of what the API said.
 const QUOTATION_MAX: usize = 300;
@@ -108,7 +109,11 @@ impl AwsError {
     /// In words, beginning with nothing but the text of the catalogue.
     #[must_use]
     pub fn text(&self) -> String {
-        said(self.id(), &self.to_string())
+        let needed_by = needed_by(self.call).join(", ");
+        if self.cause != Cause::NotAuthorized || needed_by.is_empty() {
+            return said(self.id(), &self.to_string());
+        }
+        said(self.id(), &format!("{self}; needed by {needed_by}"))
     }
 
     /// Whether an instance is already in a state that the call can't begin from.
@@ -144,12 +149,6 @@ impl AwsError {
             | Cause::NoLease => false,
         }
     }
-}
-
-/// The catalogue's text of an id with its one parameter.
-#[must_use]
-pub fn said(id: &str, message: &str) -> String {
-    catalogue::render(id, &[("message".to_owned(), message.to_owned())], Language::English)
 }
 
 /// What the SDK's error means.

@@ -12,9 +12,12 @@ use tokio::time::Instant;
 pub use self::calls::ATTEMPT;
 use self::calls::Throttle;
 use self::connect::Clients;
-pub use self::ec2::{Allocation, Interface, RouteEntry, RouteHealth, ZoneState, host_block};
-pub use self::error::{AwsError, Cause, said};
+pub use self::ec2::{
+    Allocation, CARRIED_OUT, Instance, Interface, RouteEntry, RouteHealth, ZoneState, host_block,
+};
+pub use self::error::{AwsError, Cause};
 pub use self::guard::Guard;
+pub use self::inspect::{Endpoint, HostedZone, Identity, Reached, RouteTable};
 pub use self::kept::Kept;
 pub use self::route53::Record;
 use crate::api::kinds::AwsAccess;
@@ -24,6 +27,7 @@ mod connect;
 mod ec2;
 mod error;
 mod guard;
+mod inspect;
 mod kept;
 mod route53;
 

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::api::catalogue::said;
 use crate::api::kinds::{MonitorSpec, MonitorType, ObservedState, ResourceSpec, TimeoutAction};
 use crate::api::names::MonitorName;
 use crate::api::types::{
     AwsAzMonitorSpec, AwsElasticIpMonitorSpec, AwsElasticIpSpec, AwsSecondaryIpSpec,
     AwsVirtualIpSpec, eni_of,
 };
-use crate::cloud::aws::{AwsError, Call, Session, host_block, said};
+use crate::cloud::aws::{AwsError, Call, Session, host_block};
 use crate::drivers::resources::aws::{describe_route, leads_to};
 use crate::drivers::resources::floating_ip::links;
 use crate::drivers::{Host, observed};

@@ -21,8 +21,9 @@ use tokio::time::Instant;
 
 use super::floating_ip::FloatingIpError;
 use super::floating_ip::links::LinkError;
+use crate::api::catalogue::said;
 use crate::api::kinds::ResourceType;
-use crate::cloud::aws::{AwsError, Call, Guard, Session, said};
+use crate::cloud::aws::{AwsError, Call, Guard, Session};
 use crate::drivers::Host;
 use crate::engine::effect::{ResourceAction, ResourceContext};
 use crate::engine::input::Outcome;

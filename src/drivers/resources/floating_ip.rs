@@ -7,7 +7,7 @@
 //! would leave them sending to the server before.
 
 mod frames;
-pub(in crate::drivers) mod links;
+pub(crate) mod links;
 mod neighbours;
 
 use std::net::IpAddr;

@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use super::{Failure, START_MAX, Work};
+use crate::api::address::block_holds;
 use crate::api::types::{AwsVirtualIpSpec, eni_of};
 use crate::cloud::aws::{AwsError, Cause, Interface, RouteEntry, RouteHealth};
 use crate::drivers::resources::floating_ip::{self, links};
@@ -88,7 +89,7 @@ fn check_fit(
     routes: &[RouteEntry],
 ) -> Result<(), Failure> {
     let (address, vpc) = (spec.address, &spec.vpc_id);
-    if let Some(block) = blocks.iter().find(|block| holds(block, address)) {
+    if let Some(block) = blocks.iter().find(|block| block_holds(block, address)) {
         return Err(Failure::new("AwsVipInsideVpc", format!("{address} is in {block} of {vpc}")));
     }
     if interface.vpc != *vpc {
@@ -106,15 +107,6 @@ fn check_fit(
         return Err(Failure::new("AwsRouteMissing", format!("{address} in {vpc}")));
     }
     Ok(())
-}
-
-/// Whether a block of addresses, as `10.0.0.0/16`, holds this one.
-fn holds(block: &str, address: IpAddr) -> bool {
-    let Some((network, length)) = block.split_once('/') else { return false };
-    let (Ok(network), Ok(length)) = (network.parse::<IpAddr>(), length.parse::<u8>()) else {
-        return false;
-    };
-    links::same_subnet(network, address, length)
 }
 
 /// Changes what does not lead here yet.
@@ -185,19 +177,5 @@ pub(in crate::drivers) fn describe(address: IpAddr, route: &RouteEntry) -> Strin
         RouteHealth::Broken(state) => {
             format!("{address} leads to {target} in {table}, and that is {state}")
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_inside_of_a_block_is_found() {
-        let inside = |block: &str, address: &str| holds(block, address.parse().unwrap());
-        assert!(inside("10.0.0.0/16", "10.0.255.1"));
-        assert!(!inside("10.0.0.0/16", "10.1.0.20"));
-        assert!(inside("fd00:1::/56", "fd00:1::20"));
-        assert!(!inside("fd00:1::/56", "10.1.0.20"));
     }
 }

@@ -10,6 +10,7 @@ use nix::sys::socket::{LinkAddr, SockaddrStorage};
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags};
 
 use super::frames::Mac;
+use crate::api::address::same_subnet;
 
 /// Why an interface or address could not be worked on.
 #[derive(Debug, thiserror::Error)]
@@ -228,22 +229,6 @@ fn ones(mask: IpAddr) -> u8 {
 
 fn full(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
-}
-
-/// Whether two addresses have so many first bits in common.
-#[must_use]
-pub fn same_subnet(one: IpAddr, other: IpAddr, prefix: u8) -> bool {
-    match (one, other) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => {
-            let shift = 32_u32.saturating_sub(prefix.into());
-            u32::from(one).checked_shr(shift) == u32::from(other).checked_shr(shift)
-        }
-        (IpAddr::V6(one), IpAddr::V6(other)) => {
-            let shift = 128_u32.saturating_sub(prefix.into());
-            u128::from(one).checked_shr(shift) == u128::from(other).checked_shr(shift)
-        }
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-    }
 }
 
 #[cfg(test)]
