@@ -446,6 +446,14 @@ fn servers_that_share_a_zone_and_one_without_a_way_out_are_warned_of() {
     let mut command = lab.command(Command::new(STEAD), &without, &arguments, "credentials");
     let (status, found) = read(&command.env("AWS_ENDPOINT_URL", url).output().unwrap());
     assert_eq!((status, found.codes()), (Some(1), vec!["AwsNoWayOut", "AwsNoWayOut"]));
+    // Of the one that has it nothing is known.
+    lab.moto.python(&format!(
+        "ec2.associate_address(AllocationId={}, NetworkInterfaceId='{}')",
+        lab.ids["allocation"],
+        lab.id("enis", 0)
+    ));
+    let (_, found) = read(&command.output().unwrap());
+    assert_eq!(found.codes(), ["AwsNoWayOut"]);
 }
 
 #[test]

@@ -98,6 +98,12 @@ fn two_servers_share_a_virtual_address_through_every_fault() {
 
     observed(&cluster, 0, &one, "10.0.110.10");
     observed(&cluster, 1, &one, "10.0.110.10");
+    // The doctor reads what the cluster has, and finds its ports held by whom they are for.
+    let seen = cluster.stead(0, &["doctor", "--only", "ports"]);
+    let text = String::from_utf8_lossy(&seen.stdout).into_owned();
+    assert_eq!(seen.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&seen.stderr));
+    assert_eq!(text.matches("is held by stead").count(), 3, "{text}");
+    assert_eq!(text.matches("can be reached").count(), 2, "{text}");
 
     // A route is changed behind the cluster's back: it is changed back.
     let (table, other) =

@@ -72,20 +72,21 @@ fn server(
             ),
         );
     }
-    Some(way_out(uses, &object, interface, allocation, facts))
+    Some(way_out(uses, entry, interface, allocation, facts))
 }
 
 /// Whether a server can ask AWS for the address while another has it.
 fn way_out(
     uses: &Uses,
-    object: &str,
+    entry: &AwsPerServer,
     interface: &Interface,
     allocation: &Allocation,
     facts: &Facts,
 ) -> Finding {
     let access = &uses.access;
+    let object = format!("{} ({})", entry.eni_id, entry.name);
     let own = interface.public.iter().find(|address| **address != allocation.public);
-    let ok = |text: String| Finding::ok(Check::ElasticIp, object, text);
+    let ok = |text: String| Finding::ok(Check::ElasticIp, object.as_str(), text);
     if let Some(own) = own {
         return ok(format!("has {own} of its own while another server has {}", allocation.public));
     }
@@ -101,6 +102,13 @@ fn way_out(
     let other = others.filter(same).flat_map(|other| &other.public);
     if let Some(other) = other.into_iter().find(|address| **address != allocation.public) {
         return ok(format!("its instance has {other} of its own"));
+    }
+    if allocation.association.as_ref().is_some_and(|(_, holder)| *holder == entry.eni_id) {
+        let text = format!(
+            "has {} now, in whose place AWS may give it another: look again when it is elsewhere",
+            allocation.public
+        );
+        return Finding::skipped(Check::ElasticIp, object, text);
     }
     let message = format!("nothing public is seen there beside {}", allocation.public);
     Finding::coded(Check::ElasticIp, object, "AwsNoWayOut", message)
