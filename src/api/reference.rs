@@ -224,6 +224,7 @@ fn monitor_columns() -> Vec<(String, Value)> {
         ("TCP", json!({ "type": "TCP", "tcp": { "port": 80 } })),
         ("Custom", json!({ "type": "Custom", "custom": { "command": ["script"] } })),
         ("AwsAZ", json!({ "type": "AwsAZ" })),
+        ("AwsScheduledEvents", json!({ "type": "AwsScheduledEvents", "awsScheduledEvents": {} })),
     ];
     let mut columns: Vec<(String, Value)> = written
         .into_iter()

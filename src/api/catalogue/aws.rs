@@ -607,6 +607,43 @@ pub const ENTRIES: &[Entry] = &[
         ["Read what the text quotes.", "文中の内容を確認してください。"],
     ),
     entry(
+        "AwsEventScheduled",
+        Warning,
+        [
+            "AWS has scheduled something for this instance: {message}",
+            "このインスタンスに予定されたイベントがあります: {message}",
+        ],
+        [
+            "AWS maintains the host, retires the instance, or takes back a spot instance.",
+            "ホストの保守、インスタンスのリタイア、またはスポットインスタンスの回収です。",
+        ],
+        [
+            "Nothing, where recovery of the monitor moves the groups: it does leadTime before the \
+             event. Or move them when it suits: stead group move; or reschedule the event in the \
+             console of AWS.",
+            "モニタの recovery が leadTime 前に移動します。都合のよい時に stead group move で移動す\
+             るか、AWS の管理画面で日時を変更してください。",
+        ],
+    ),
+    entry(
+        "AwsEventDue",
+        Error,
+        [
+            "what AWS has scheduled for this instance is due: {message}",
+            "このインスタンスに予定されたイベントの時刻が近づいています: {message}",
+        ],
+        [
+            "The lead time before the event has come, or the event is under way.",
+            "イベントまで leadTime 以内、または実施中です。",
+        ],
+        [
+            "Nothing, where recovery of the monitor moves the groups. Where it says that there is no \
+             server to move to, return one: stead server return SERVER.",
+            "モニタの recovery が移動します。移動先がない場合は stead server return SERVER でサーバー\
+             を復帰させてください。",
+        ],
+    ),
+    entry(
         "AwsRival",
         Warning,
         [

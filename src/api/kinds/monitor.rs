@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Condition, Duration};
 use crate::api::types::{
-    AwsAzMonitorSpec, AwsDnsMonitorSpec, AwsElasticIpMonitorSpec, AwsSecondaryIpMonitorSpec,
-    AwsVirtualIpMonitorSpec, CustomMonitorSpec, LoadBalanceMonitorSpec, ProbePortMonitorSpec,
-    TcpMonitorSpec,
+    AwsAzMonitorSpec, AwsDnsMonitorSpec, AwsElasticIpMonitorSpec, AwsScheduledEventsMonitorSpec,
+    AwsSecondaryIpMonitorSpec, AwsVirtualIpMonitorSpec, CustomMonitorSpec, LoadBalanceMonitorSpec,
+    ProbePortMonitorSpec, TcpMonitorSpec,
 };
 
 /// A monitor and the recovery that its errors lead to.
@@ -75,6 +75,9 @@ pub struct MonitorSpec {
     /// Settings of `type: AwsAZ`.
     #[serde(default, rename = "awsAZ", skip_serializing_if = "Option::is_none")]
     pub aws_az: Option<AwsAzMonitorSpec>,
+    /// Settings of `type: AwsScheduledEvents`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws_scheduled_events: Option<AwsScheduledEventsMonitorSpec>,
     /// From the end of one check to the start of the next.
     #[serde(default = "interval")]
     #[schemars(extend("x-stead-minimum" = "100ms", "x-stead-maximum" = "24h"))]
@@ -155,6 +158,8 @@ pub enum MonitorType {
     AwsDNS,
     /// AWS says nothing bad of this server's Availability Zone.
     AwsAZ,
+    /// AWS has announced nothing for this server's instance that is due.
+    AwsScheduledEvents,
 }
 
 impl MonitorSpec {
@@ -172,6 +177,7 @@ impl MonitorSpec {
             aws_secondary_ip: None,
             aws_dns: None,
             aws_az: None,
+            aws_scheduled_events: None,
             interval: interval(),
             timeout: timeout(),
             retries: 0,

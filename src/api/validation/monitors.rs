@@ -184,13 +184,17 @@ fn type_name(type_: MonitorType) -> &'static str {
         MonitorType::AwsSecondaryIP => "AwsSecondaryIP",
         MonitorType::AwsDNS => "AwsDNS",
         MonitorType::AwsAZ => "AwsAZ",
+        MonitorType::AwsScheduledEvents => "AwsScheduledEvents",
     }
 }
 
 /// The field that names the resource which a monitor of this type is about, and that one's type.
 fn subject_of(type_: MonitorType) -> Option<(&'static str, ResourceType)> {
     match type_ {
-        MonitorType::TCP | MonitorType::Custom | MonitorType::AwsAZ => None,
+        MonitorType::TCP
+        | MonitorType::Custom
+        | MonitorType::AwsAZ
+        | MonitorType::AwsScheduledEvents => None,
         MonitorType::ProbePort => Some(("spec.probePort.resource", ResourceType::ProbePort)),
         MonitorType::LoadBalance => Some(("spec.loadBalance.resource", ResourceType::ProbePort)),
         MonitorType::AwsVirtualIP => {

@@ -16,6 +16,7 @@ pub use self::ec2::{
     Allocation, CARRIED_OUT, Instance, Interface, RouteEntry, RouteHealth, ZoneState, host_block,
 };
 pub use self::error::{AwsError, Cause};
+pub use self::events::Announced;
 pub use self::guard::Guard;
 pub use self::inspect::{Endpoint, HostedZone, Identity, Reached, RouteTable};
 pub use self::kept::Kept;
@@ -26,6 +27,7 @@ mod calls;
 mod connect;
 mod ec2;
 mod error;
+mod events;
 mod guard;
 mod inspect;
 mod kept;
@@ -60,6 +62,8 @@ pub struct KeptAnswers {
     pub allocations: Kept<Allocation>,
     /// Network interfaces, by id.
     pub interfaces: Kept<Interface>,
+    /// What is announced for this instance.
+    pub announced: Kept<Vec<Announced>>,
     /// Availability Zones, by name.
     pub zones: Kept<ZoneState>,
     /// Records, by zone, name and family.
@@ -104,7 +108,8 @@ impl Aws {
     /// Something was changed: no monitor is told what was so before.
     pub async fn forget_answers(&self) {
         if let Some((_, session)) = self.open.lock().await.as_ref() {
-            let KeptAnswers { routes, allocations, interfaces, zones: _, records } = &session.kept;
+            let KeptAnswers { routes, allocations, interfaces, announced: _, zones: _, records } =
+                &session.kept;
             routes.forget();
             allocations.forget();
             interfaces.forget();

@@ -6,6 +6,7 @@
 
 mod address;
 mod dns;
+mod events;
 
 use std::time::Duration;
 
@@ -105,6 +106,10 @@ pub async fn check(
             (_, _) => Ok(missing(spec)),
         },
         (MonitorType::AwsAZ, _) => zone(&look, spec.aws_az.as_ref()).await,
+        (MonitorType::AwsScheduledEvents, _) => match &spec.aws_scheduled_events {
+            Some(own) => events::check(&look, own).await,
+            None => Ok(missing(spec)),
+        },
         (_, _) => Ok(missing(spec)),
     };
     match found {
@@ -124,6 +129,7 @@ fn no_answer_setting(spec: &MonitorSpec) -> TimeoutAction {
         spec.aws_secondary_ip.as_ref().map(|own| own.on_no_answer),
         spec.aws_dns.as_ref().map(|own| own.on_no_answer),
         spec.aws_az.as_ref().map(|own| own.on_no_answer),
+        spec.aws_scheduled_events.as_ref().map(|own| own.on_no_answer),
     ];
     settings.into_iter().flatten().next().unwrap_or(TimeoutAction::Warn)
 }

@@ -42,7 +42,8 @@ pub async fn check(
         | MonitorType::AwsElasticIP
         | MonitorType::AwsSecondaryIP
         | MonitorType::AwsDNS
-        | MonitorType::AwsAZ => aws::check(host, monitor, spec, resource).await,
+        | MonitorType::AwsAZ
+        | MonitorType::AwsScheduledEvents => aws::check(host, monitor, spec, resource).await,
     }
 }
 
