@@ -3,15 +3,22 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
 
+use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::cloud::Moto;
+use crate::metadata::{self, Metadata};
 use crate::network::{LOOKS_MAX, Network, Process, connect, pause};
+use crate::proxy::{self, Faults};
 
 const STEAD: &str = env!("CARGO_BIN_EXE_stead");
-const MANIFEST: &str = include_str!("../../manifests/aws/vip.yaml");
+/// Where the agents believe that EC2 and Route 53 are: a proxy before moto.
+const ENDPOINT: &str = "10.79.0.9:5001";
 
 /// One server.
 pub struct Server {
@@ -25,6 +32,9 @@ pub struct Server {
 pub struct Cluster {
     pub servers: [Server; 2],
     pub moto: Moto,
+    pub faults: Faults,
+    /// How the metadata of each server's instance behave.
+    pub metadata: [watch::Sender<Metadata>; 2],
     pub ids: Value,
     kubeconfig: PathBuf,
     /// Removed with the cluster.
@@ -58,20 +68,31 @@ impl Server {
 }
 
 impl Cluster {
-    /// Surroundings, servers and agents.
+    /// Surroundings, servers and agents, for a virtual address.
     pub fn start(more: impl Fn(&Value) -> String) -> Self {
+        Self::of(include_str!("../../manifests/aws/vip.yaml"), more)
+    }
+
+    /// The same for another of the published manifests.
+    pub fn of(manifest: &str, more: impl Fn(&Value) -> String) -> Self {
         let networks = [Network::new(), Network::new()];
         let cloud = Network::new();
         connect(&networks, &cloud);
         let moto = Moto::inside(cloud);
+        let (faults, store) = (Faults::default(), moto.address());
+        let proxied = faults.clone();
+        let address = ENDPOINT.parse().unwrap();
+        inside(moto.network(), async move || proxy::start_at(address, store, proxied).await);
+        let metadata = [&networks[0], &networks[1]]
+            .map(|network| inside(network, async || metadata::serve(Metadata::NoRole).await));
         let ids = moto.surroundings();
         let folder = tempfile::tempdir().unwrap();
-        let manifest = folder.path().join("cluster.yaml");
-        fs::write(&manifest, format!("{}{}", manifest_for(&ids), more(&ids))).unwrap();
+        let written = folder.path().join("cluster.yaml");
+        fs::write(&written, format!("{}{}", manifest_for(manifest, &ids), more(&ids))).unwrap();
         let out = folder.path().join("servers");
         let made = Command::new(STEAD)
             .args(["init", "--power", "None", "--filename"])
-            .arg(&manifest)
+            .arg(&written)
             .arg("--out")
             .arg(&out)
             .output()
@@ -86,7 +107,7 @@ impl Cluster {
             server
         });
         let kubeconfig = out.join("admin.kubeconfig");
-        Self { servers, moto, ids, kubeconfig, _folder: folder }
+        Self { servers, moto, faults, metadata, ids, kubeconfig, _folder: folder }
     }
 
     /// One of the lists of ids.
@@ -167,32 +188,56 @@ impl Drop for Cluster {
     }
 }
 
-/// The published manifest with the ids of this cloud, and times for a test.
-fn manifest_for(ids: &Value) -> String {
+/// Runs something in another network for as long as this process lives; gives what it begins with.
+fn inside<T: Send + 'static>(
+    network: &Network,
+    begin: impl AsyncFnOnce() -> T + Send + 'static,
+) -> T {
+    let namespace = File::open(format!("/proc/{}/ns/net", network.pid())).unwrap();
+    let (sender, begun) = mpsc::channel();
+    thread::spawn(move || {
+        setns(&namespace, CloneFlags::CLONE_NEWNET).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            sender.send(begin().await).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    begun.recv().unwrap()
+}
+
+/// A published manifest with the ids of this cloud, and addresses of the test.
+fn manifest_for(manifest: &str, ids: &Value) -> String {
     let id = |value: &Value| value.as_str().unwrap().to_owned();
     let replaced = [
+        ("lan1: 10.0.10.10", "lan1: 10.77.0.1".to_owned()),
+        ("lan1: 10.0.20.10", "lan1: 10.77.0.2".to_owned()),
         ("lan1: 10.0.110.10", "lan1: 10.77.0.1".to_owned()),
         ("lan1: 10.0.120.10", "lan1: 10.77.0.2".to_owned()),
         (
             "arbitration: {type: HTTP, http: {host: aws.amazon.com, port: 443}}",
-            "aws:\n    region: us-east-1\n    endpoints: \
-             {ec2: 'http://10.79.0.9:5000', route53: 'http://10.79.0.9:5000'}\n  \
-             arbitration: {type: HTTP, http: {host: 10.79.0.9, port: 5000, path: /moto-api/, \
-             tls: Disabled}}"
-                .to_owned(),
+            format!(
+                "aws:\n    region: us-east-1\n    endpoints: \
+                 {{ec2: 'http://{ENDPOINT}', route53: 'http://{ENDPOINT}'}}\n  \
+                 arbitration: {{type: HTTP, http: {{host: 10.79.0.9, port: 5000, path: /moto-api/, \
+                 tls: Disabled}}}}"
+            ),
         ),
         ("vpc-0a1b2c3d4e5f60001", id(&ids["vpc"])),
         ("eni-0a1b2c3d4e5f60001", id(&ids["enis"][0])),
         ("eni-0a1b2c3d4e5f60002", id(&ids["enis"][1])),
         ("i-0a1b2c3d4e5f60001", id(&ids["instances"][0])),
         ("i-0a1b2c3d4e5f60002", id(&ids["instances"][1])),
+        ("eipalloc-0a1b2c3d4e5f60001", id(&ids["allocation"])),
+        ("ABCDEFGHIJK123", id(&ids["zone"])),
         ("ap-northeast-1a", "us-east-1a".to_owned()),
         ("ap-northeast-1c", "us-east-1b".to_owned()),
     ];
-    let mut manifest = MANIFEST.to_owned();
-    for (from, to) in replaced {
-        assert!(manifest.contains(from), "{from} is not in the manifest");
-        manifest = manifest.replace(from, &to);
+    let filled = replaced
+        .iter()
+        .fold(manifest.to_owned(), |manifest, (from, to)| manifest.replace(from, to));
+    for left in ["0a1b2c3d4e5f6", "ap-northeast", "lan1: 10.0.", "aws.amazon.com"] {
+        assert!(!filled.contains(left), "{left}... is left in the manifest");
     }
-    manifest
+    filled
 }

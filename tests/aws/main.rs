@@ -8,6 +8,7 @@
 mod answers;
 mod calls;
 mod causes;
+mod chapters;
 mod cloud;
 mod cluster;
 mod doctor;

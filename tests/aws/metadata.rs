@@ -17,6 +17,8 @@ pub enum Metadata {
     Role,
     /// It has none.
     NoRole,
+    /// It has none, and AWS has scheduled these events for it.
+    Announces(&'static str),
     /// It takes connections and never answers.
     Silent,
 }
@@ -66,6 +68,10 @@ async fn answer(mut client: TcpStream, metadata: Metadata) -> std::io::Result<()
         _ if path == format!("{ROLES}cluster") && metadata == Metadata::Role => {
             ("200 OK", KEYS.to_owned())
         }
+        "/latest/meta-data/events/maintenance/scheduled" => match metadata {
+            Metadata::Announces(events) => ("200 OK", events.to_owned()),
+            Metadata::Role | Metadata::NoRole | Metadata::Silent => ("200 OK", "[]".to_owned()),
+        },
         _ => ("404 Not Found", String::new()),
     };
     let answer = format!(

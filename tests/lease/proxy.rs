@@ -179,7 +179,12 @@ const LATE: Duration = Duration::from_secs(20);
 
 /// Stands before `store` from now on.
 pub async fn start(store: SocketAddr, faults: Faults) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    start_at(SocketAddr::from(([127, 0, 0, 1], 0)), store, faults).await
+}
+
+/// The same at an address.
+pub async fn start_at(address: SocketAddr, store: SocketAddr, faults: Faults) -> SocketAddr {
+    let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {

@@ -18,11 +18,11 @@ pub(super) async fn check(
 }
 
 fn judge(own: &AwsScheduledEventsMonitorSpec, announced: &[Announced], now: Timestamp) -> Finding {
-    let lead = SignedDuration::try_from(std::time::Duration::from(own.lead_time));
+    let lead = SignedDuration::try_from(std::time::Duration::from(own.lead_time)).ok();
     let is_due = |one: &&Announced| {
         let counts = one.event.is_none_or(|event| !own.warn_only.contains(&event));
         // One without a time is told and moves nothing: nobody knows when.
-        let near = |at: Timestamp| lead.is_ok_and(|lead| at.duration_since(now) <= lead);
+        let near = |at: Timestamp| lead.is_some_and(|lead| at.duration_since(now) <= lead);
         counts && one.at.is_some_and(near)
     };
     let (due, later): (Vec<&Announced>, Vec<&Announced>) = announced.iter().partition(is_due);
