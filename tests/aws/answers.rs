@@ -40,6 +40,7 @@ pub const REFUSED_ROUTE_53: &str =
     route53!("403 Forbidden", "AccessDenied", "User: x is not authorized to access this resource");
 pub const THROTTLED: &str =
     ec2!("503 Service Unavailable", "RequestLimitExceeded", "Request limit exceeded.");
+pub const THROTTLED_ROUTE_53: &str = route53!("400 Bad Request", "Throttling", "Rate exceeded");
 pub const EXPIRED: &str = ec2!("400 Bad Request", "RequestExpired", "Request has expired.");
 pub const WRONG_KEY: &str = ec2!(
     "401 Unauthorized",

@@ -27,11 +27,11 @@ const LEVEL_MAX: u32 = 7;
 pub struct Throttle(Arc<Mutex<Pace>>);
 
 impl Throttle {
-    /// Waits for a turn; says when it came.
-    async fn turn(&self) -> Instant {
-        let at = self.pace(|pace| pace.turn(Instant::now()));
+    /// Waits for a turn and says when it came; none before `until`: nothing to wait for.
+    async fn turn(&self, until: Instant) -> Option<Instant> {
+        let at = self.pace(|pace| pace.turn(Instant::now(), until))?;
         sleep_until(at).await;
-        at
+        Some(at)
     }
 
     fn pace<T>(&self, work: impl FnOnce(&mut Pace) -> T) -> T {
@@ -56,14 +56,20 @@ impl Pace {
         }
     }
 
-    /// When a call that comes now may begin; the one after it waits its gap.
-    fn turn(&mut self, now: Instant) -> Instant {
-        if self.level == 0 {
-            return now;
+    /// When a call that comes now may begin; the one after it waits its gap. One whose time is over
+    /// before takes nobody's turn: else those that give up would keep all others waiting.
+    fn turn(&mut self, now: Instant, until: Instant) -> Option<Instant> {
+        let at = match self.level {
+            0 => now,
+            _ => self.next.map_or(now, |next| next.max(now)),
+        };
+        if at >= until {
+            return None;
         }
-        let at = self.next.map_or(now, |next| next.max(now));
-        self.next = Some(at + self.gap());
-        at
+        if self.level > 0 {
+            self.next = Some(at + self.gap());
+        }
+        Some(at)
     }
 
     /// A call that began then was one too many. Calls that were under way together are refused
@@ -102,14 +108,14 @@ where
 {
     let mut pause = PAUSE;
     loop {
-        let began = throttle.turn().await;
+        let began = throttle.turn(until).await;
         if guard.is_some_and(|guard| !guard.permits()) {
             return Err(lease_lost(name));
         }
-        if Instant::now() >= until {
+        let Some(began) = began.filter(|_| Instant::now() < until) else {
             let detail = "it was not this call's turn before its time was over";
             return Err(AwsError::new(Cause::Throttled, name, detail));
-        }
+        };
         let limit = ATTEMPT.min(until.saturating_duration_since(Instant::now()));
         let result = tokio::select! {
             result = timeout(limit, attempt()) => result.unwrap_or_else(|_| {
@@ -156,25 +162,30 @@ mod tests {
     fn calls_that_are_refused_together_slow_all_down_by_one_step() {
         let (mut pace, start) = (Pace::default(), Instant::now());
         let after = |milliseconds| start + Duration::from_millis(milliseconds);
+        let end = after(60_000);
         // Sixteen calls begin at once; AWS refuses all of them.
-        let began = [(); 16].map(|()| pace.turn(start));
-        assert_eq!(began, [start; 16]);
-        for began in began {
+        let began = [(); 16].map(|()| pace.turn(start, end));
+        assert_eq!(began, [Some(start); 16]);
+        for began in began.into_iter().flatten() {
             pace.slower(began, after(10));
         }
         // Whoever comes next comes one after the other, those that were not refused themselves too.
-        let turns = [(); 4].map(|()| pace.turn(after(10)));
+        let turns = [(); 4].map(|()| pace.turn(after(10), end).unwrap());
         assert_eq!(turns, [60, 110, 160, 210].map(after));
         // Refused again: twice as far apart, behind what was promised already.
         pace.slower(turns[0], after(70));
-        assert_eq!([(); 3].map(|()| pace.turn(after(70))), [260, 360, 460].map(after));
+        let turns = [(); 3].map(|()| pace.turn(after(70), end).unwrap());
+        assert_eq!(turns, [260, 360, 460].map(after));
+        // Who would come too late takes nobody's turn.
+        assert_eq!(pace.turn(after(70), after(560)), None);
+        assert_eq!(pace.turn(after(70), after(561)), Some(after(560)));
         // An answer to a call from before the refusal says nothing; one from after it does.
         pace.faster(start);
         assert_eq!(pace.gap(), GAP * 2);
         pace.faster(after(260));
         assert_eq!(pace.gap(), GAP);
         pace.faster(after(360));
-        assert_eq!((pace.gap(), pace.turn(after(400))), (Duration::ZERO, after(400)));
+        assert_eq!((pace.gap(), pace.turn(after(400), end)), (Duration::ZERO, Some(after(400))));
     }
 
     #[test]
