@@ -67,6 +67,28 @@ fn last_freed(world: &Cluster) -> String {
 }
 
 #[test]
+fn a_view_is_not_said_to_come_of_an_answer_that_was_about_an_earlier_one() {
+    let mut world = quiet(5);
+    world.observe();
+    break_it(&mut world, Fault::Crash(0));
+    assert!(run_until(&mut world, LONG, |world| world.members().len() == 4));
+    run(&mut world, seconds(10));
+    let lost = world.now();
+    break_it(&mut world, Fault::Crash(4));
+    assert!(run_until(&mut world, LONG, |world| world.members().len() == 3));
+    let told = world.take_told();
+    let installed = told.iter().rfind(|told| told.event.reason == "ViewInstalled").unwrap();
+    assert!(installed.at > lost && !installed.event.causes.is_empty());
+    for cause in &installed.event.causes {
+        let of_it = |told: &&stead::sim::Told| {
+            told.event.server == installed.event.server && told.event.number == *cause
+        };
+        let cause = told.iter().find(of_it).unwrap();
+        assert!(cause.at > lost, "{} of the view before", cause.event.reason);
+    }
+}
+
+#[test]
 fn a_lost_follower_moves_nothing_else() {
     let options = Options { profile: Profile::Mild, ..Options::quiet(3, ArbiterKind::Majority) };
     let mut world = online(options);

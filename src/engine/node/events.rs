@@ -30,6 +30,11 @@ impl Chronicle {
         self.topics.insert(topic.to_owned(), number);
     }
 
+    /// The event of a topic is the cause of nothing further.
+    pub(super) fn forget(&mut self, topic: &str) {
+        self.topics.remove(topic);
+    }
+
     pub(super) fn recall(&self, topic: &str) -> Option<u64> {
         self.topics.get(topic).copied()
     }

@@ -201,6 +201,10 @@ impl Engine {
         };
         let again = self.arbitration_said == said;
         if again && (self.leadership.is_some() || reason != "ArbitrationHeld") {
+            // What was said before was about another view: it is no cause of this one.
+            if reason == "ArbitrationHeld" {
+                self.chronicle.forget("arbitration");
+            }
             return;
         }
         let proposed = self.chronicle.recall("proposed");
