@@ -11,6 +11,8 @@ use super::kinds::{EVENT, Kind, kind, object};
 use super::output::{age, list, print, text, yaml};
 use super::past::read_all;
 use super::table::Table;
+use crate::api::kinds::ResourceSpec;
+use crate::api::types::reach;
 
 /// Show all there is to say about objects: settings, status, conditions and events.
 #[derive(Debug, clap::Args)]
@@ -84,6 +86,14 @@ fn describe(kind: &Kind, object: &Value, events: &[Value]) -> Result<String, Fai
         fields.remove("conditions");
         if !fields.is_empty() {
             out.push_str(&section("Status", &status)?);
+        }
+    }
+    let spec = object.get("spec").cloned().unwrap_or_default();
+    if let Ok(spec) = serde_json::from_value::<ResourceSpec>(spec) {
+        let lines = reach(&spec).into_iter().map(|line| format!("  {line}\n"));
+        let lines: String = lines.collect();
+        if !lines.is_empty() {
+            out.push_str(&format!("Reach:\n{lines}"));
         }
     }
     out.push_str(&conditions(object, now));

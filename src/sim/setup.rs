@@ -182,6 +182,7 @@ fn cluster(options: &Options) -> ClusterSpec {
         arbitration: arbitration(options),
         fencing: options.fencing.map(|plan| plan.spec()),
         aws: None,
+        platform: None,
         startup: Startup { wait_for_servers: options.wait_for_servers.into() },
         return_policy: options.return_policy,
         guards: Guards { failovers_max: 1000, final_actions_max: 100, ..Guards::default() },

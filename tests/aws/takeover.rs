@@ -73,6 +73,7 @@ fn observed(cluster: &Cluster, server: usize, eni: &str, address: &str) {
     let described = cluster.stead(server, &["describe", "resource", "awsvip1"]);
     let described = String::from_utf8_lossy(&described.stdout).into_owned();
     assert!(described.contains("observed:"), "{described}");
+    assert!(described.contains("not from the Internet"), "{described}");
     assert!(tables.iter().all(|table| described.contains(table)), "{described}");
 }
 

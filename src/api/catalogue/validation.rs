@@ -303,6 +303,25 @@ pub const ENTRIES: &[Entry] = &[
         ],
     ),
     entry(
+        "PlatformCannot",
+        Error,
+        [
+            "what the servers run on does not offer that",
+            "サーバーの動作環境では利用できない機能です",
+        ],
+        [
+            "Clouds route by their own tables and give no access to serial lines or to a machine's \
+             management controller: it would be configured and not work.",
+            "クラウドでは ARP による経路の切り替え、シリアル回線、管理コントローラは利用できません。",
+        ],
+        [
+            "Use what the text names. Where it works all the same, say so with the reason in \
+             spec.platform.exceptions of the Cluster; spec.platform.type: Other rules nothing out.",
+            "文中の代替を使うか、動作する理由を Cluster の spec.platform.exceptions に書いてください。\
+             spec.platform.type: Other では制限しません。",
+        ],
+    ),
+    entry(
         "NoCluster",
         Error,
         ["there is no Cluster", "Cluster がありません"],

@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arbitration, AwsAccess, Condition, Duration, Fencing};
+use super::{Arbitration, AwsAccess, Condition, Duration, Fencing, Platform};
 
 /// A failover cluster: its servers, heartbeat paths and partition resolution.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -57,6 +57,9 @@ pub struct ClusterSpec {
     /// with a role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws: Option<AwsAccess>,
+    /// What the servers run on: what that can't do is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
     /// What happens when the cluster starts.
     #[serde(default)]
     pub startup: Startup,

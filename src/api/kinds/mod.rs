@@ -14,6 +14,7 @@ mod lease_arbitration;
 mod monitor;
 mod observed;
 mod operation;
+mod platform;
 mod resource;
 mod server;
 
@@ -28,5 +29,6 @@ pub use lease_arbitration::*;
 pub use monitor::*;
 pub use observed::*;
 pub use operation::*;
+pub use platform::*;
 pub use resource::*;
 pub use server::*;

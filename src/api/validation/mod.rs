@@ -12,6 +12,7 @@ mod groups;
 mod metadata;
 mod monitors;
 mod operations;
+mod platform;
 mod resources;
 mod timeouts;
 
@@ -83,6 +84,7 @@ pub fn validate_relations(objects: &[Value]) -> Vec<Problem> {
     resources::check(&set, &mut problems);
     monitors::check(&set, &mut problems);
     operations::check(&set, &mut problems);
+    platform::check(&set, &mut problems);
     timeouts::check(&set, &mut problems);
     problems
 }

@@ -20,6 +20,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector};
@@ -65,6 +66,8 @@ pub async fn open(access: &AwsAccess) -> Result<Clients, AwsError> {
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(region.clone())
         .http_client(http.clone())
+        // Whoever assumes a role panics without one.
+        .time_source(SharedTimeSource::default())
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts())
         .build();
