@@ -29,7 +29,9 @@ fn a_profile_of_the_shared_file_is_used_by_its_name() {
         let profile = Some("cluster".to_owned());
         lab.reach(AwsAccess { credentials, profile, ..lab.access() });
         let (right, wrong) = ("Credential=RIGHT", "Credential=WRONG");
-        (lab.faults.seen(right), lab.faults.seen(wrong));
+        for word in [right, wrong] {
+            lab.faults.seen(word);
+        }
         let (result, message) = zone(&lab).await;
         assert_eq!(result, CheckResult::Normal, "{message}");
         assert!(lab.faults.seen(right).requests > 0);
@@ -51,7 +53,9 @@ fn a_role_is_assumed_with_the_credentials_found() {
         // Keys of a role that was assumed begin so; those found first ask for it, and for nothing else.
         let (assumed, asked, first) =
             ("Credential=ASIA", "ExternalId=agreed-upon", "Credential=k/");
-        (lab.faults.seen(assumed), lab.faults.seen(asked), lab.faults.seen(first));
+        for word in [assumed, asked, first] {
+            lab.faults.seen(word);
+        }
         let (result, message) = zone(&lab).await;
         assert_eq!(result, CheckResult::Normal, "{message}");
         assert!(lab.faults.seen(assumed).requests > 0);
