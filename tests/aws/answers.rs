@@ -41,6 +41,11 @@ pub const REFUSED_ROUTE_53: &str =
 pub const THROTTLED: &str =
     ec2!("503 Service Unavailable", "RequestLimitExceeded", "Request limit exceeded.");
 pub const THROTTLED_ROUTE_53: &str = route53!("400 Bad Request", "Throttling", "Rate exceeded");
+pub const WRONG_STATE: &str = ec2!(
+    "400 Bad Request",
+    "IncorrectInstanceState",
+    "This instance is not in a state from which it can be stopped."
+);
 pub const EXPIRED: &str = ec2!("400 Bad Request", "RequestExpired", "Request has expired.");
 pub const WRONG_KEY: &str = ec2!(
     "401 Unauthorized",

@@ -13,6 +13,7 @@ mod chapters;
 mod cloud;
 mod cluster;
 mod doctor;
+mod fences;
 mod lab;
 mod metadata;
 mod mistakes;
