@@ -203,7 +203,7 @@ fn manifest(ids: &Value, wired: &Value, proxy: SocketAddr, port: u16, node2: &Po
          servers:\n  - {{name: node1, addresses: {{lan1: 127.0.0.1}}, heartbeatPort: {port}, apiPort: {next}}}\n  - {{name: node2, addresses: \
          {{lan1: 127.0.0.2}}, heartbeatPort: {heartbeat}, apiPort: {api}}}\n  arbitration: {{type: HTTP, http: {{host: aws.amazon.com}}}}\n  aws:\n    \
          region: us-east-1\n    endpoints: {{ec2: 'http://{proxy}', route53: 'http://{proxy}', sts: \
-         'http://{proxy}'}}\n  fencing:\n    afterFence: SwitchOn\n    levels:\n    - methods:\n      - \
+         'http://{proxy}'}}\n  fencing:\n    afterFence: PowerOn\n    levels:\n    - methods:\n      - \
          name: stop\n        type: AWS\n        aws: {{instances: [{{name: node1, instanceId: {}}}, \
          {{name: node2, instanceId: {}}}]}}\n---\napiVersion: stead.dev/v1alpha1\nkind: \
          FailoverGroup\nmetadata: {{name: failover1}}\nspec: {{servers: [node1, node2]}}\n",

@@ -16,7 +16,7 @@ pub enum Use {
     /// Fencing with `type: AWS`.
     Fencing,
     /// Fencing with `type: AWS` that switches servers on again.
-    SwitchOn,
+    PowerOn,
     /// A lease in S3.
     Lease,
     /// A role that is assumed.
@@ -32,7 +32,7 @@ impl Use {
         Self::Dns,
         Self::Zone,
         Self::Fencing,
-        Self::SwitchOn,
+        Self::PowerOn,
         Self::Lease,
         Self::Role,
     ];
@@ -47,7 +47,7 @@ impl Use {
             Self::Dns => "AwsDNS",
             Self::Zone => "AwsAZ",
             Self::Fencing => "fencing with `type: AWS`",
-            Self::SwitchOn => "fencing with `afterFence: SwitchOn`",
+            Self::PowerOn => "fencing with `afterFence: PowerOn`",
             Self::Lease => "a lease in S3",
             Self::Role => "`assumeRole`",
         }
@@ -153,7 +153,7 @@ pub const ACTIONS: &[Action] = &[
     agent(Use::Fencing, "ec2:DescribeInstances", Limit::Nothing),
     agent(Use::Fencing, "ec2:DescribeInstanceAttribute", Limit::Instances),
     agent(Use::Fencing, "ec2:StopInstances", Limit::Instances),
-    agent(Use::SwitchOn, "ec2:StartInstances", Limit::Instances),
+    agent(Use::PowerOn, "ec2:StartInstances", Limit::Instances),
     // Without it a record that is not there yet is "forbidden", which says nothing of it.
     agent(Use::Lease, "s3:ListBucket", Limit::Bucket),
     agent(Use::Lease, "s3:GetObject", Limit::Object),

@@ -68,8 +68,7 @@ impl Uses {
                 }
             }
         }
-        let switch_on =
-            spec.fencing.as_ref().is_some_and(|f| f.after_fence == AfterFence::SwitchOn);
+        let switch_on = spec.fencing.as_ref().is_some_and(|f| f.after_fence == AfterFence::PowerOn);
         self.switch_on = switch_on && !self.instances.is_empty();
         let leases = Combination::of(&spec.arbitration).arbiters.into_iter();
         let leases = leases.filter_map(|arbiter| arbiter.lease);
@@ -104,7 +103,7 @@ impl Uses {
             Use::Dns => !self.records.is_empty(),
             Use::Zone => !self.zones.is_empty(),
             Use::Fencing => !self.instances.is_empty(),
-            Use::SwitchOn => self.switch_on,
+            Use::PowerOn => self.switch_on,
             Use::Lease => !self.leases.is_empty(),
             Use::Role => self.access.assume_role.is_some() && self.has_api(),
         }

@@ -276,7 +276,7 @@ pub enum AfterFence {
     #[default]
     LeaveOff,
     /// It is switched on again by the method that confirmed. It comes back as a failed server.
-    SwitchOn,
+    PowerOn,
 }
 
 impl FencingMethod {

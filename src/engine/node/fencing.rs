@@ -543,7 +543,7 @@ impl Engine {
 
     fn switch_on(&mut self, server: &ServerName) {
         let Some(run) = self.fences.runs.get(server) else { return };
-        if run.fence.fencing().after_fence != AfterFence::SwitchOn {
+        if run.fence.fencing().after_fence != AfterFence::PowerOn {
             return;
         }
         // A machine that its watchdog has reset boots by itself.
