@@ -62,3 +62,11 @@ fn partitions_are_known_by_their_regions() {
         assert_eq!(partition(region), expected, "{region}");
     }
 }
+
+#[test]
+fn a_monitor_whose_settings_are_all_left_out_needs_its_action_too() {
+    let monitor = serde_json::json!({
+        "kind": "Monitor", "metadata": {"name": "zone"}, "spec": {"type": "AwsAZ"},
+    });
+    assert_eq!(Uses::of(&[monitor]).kinds(), [Use::Zone]);
+}

@@ -86,7 +86,7 @@ impl Uses {
 
     fn add_monitor(&mut self, name: String, spec: Option<MonitorSpec>) {
         let Some(spec) = spec.filter(|spec| spec.type_ == MonitorType::AwsAZ) else { return };
-        self.zones.extend(spec.aws_az.map(|own| (name, own)));
+        self.zones.push((name, spec.aws_az.unwrap_or_default()));
     }
 
     /// What AWS is used for.

@@ -25,6 +25,12 @@ pub struct AwsAzMonitorSpec {
     pub on_no_answer: TimeoutAction,
 }
 
+impl Default for AwsAzMonitorSpec {
+    fn default() -> Self {
+        Self { per_server: Vec::new(), on_no_answer: warn() }
+    }
+}
+
 /// The zone of one server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

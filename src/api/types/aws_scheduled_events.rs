@@ -26,6 +26,12 @@ pub struct AwsScheduledEventsMonitorSpec {
     pub on_no_answer: TimeoutAction,
 }
 
+impl Default for AwsScheduledEventsMonitorSpec {
+    fn default() -> Self {
+        Self { lead_time: lead_time(), warn_only: Vec::new(), on_no_answer: warn() }
+    }
+}
+
 fn lead_time() -> Duration {
     std::time::Duration::from_secs(900).into()
 }

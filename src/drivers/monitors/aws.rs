@@ -106,10 +106,10 @@ pub async fn check(
             (_, _) => Ok(missing(spec)),
         },
         (MonitorType::AwsAZ, _) => zone(&look, spec.aws_az.as_ref()).await,
-        (MonitorType::AwsScheduledEvents, _) => match &spec.aws_scheduled_events {
-            Some(own) => events::check(&look, own).await,
-            None => Ok(missing(spec)),
-        },
+        (MonitorType::AwsScheduledEvents, _) => {
+            let own = spec.aws_scheduled_events.clone().unwrap_or_default();
+            events::check(&look, &own).await
+        }
         (_, _) => Ok(missing(spec)),
     };
     match found {
