@@ -1,8 +1,10 @@
 //! moto, and boto3 as the independent witness of what is in it.
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -10,6 +12,8 @@ use crate::network::{Network, Process, until};
 
 /// Starts it.
 const START: &str = include_str!("moto.py");
+/// Looks into it, and changes it behind the servers' backs.
+const WITNESS: &str = include_str!("witness.py");
 /// What is made in an empty account, and what it is called.
 const SURROUNDINGS: &str = r#"
 import json, sys
@@ -48,6 +52,14 @@ pub struct Moto {
     address: SocketAddr,
     network: Option<Network>,
     _server: Process,
+    witness: Mutex<Witness>,
+}
+
+/// One Python for all looks: to start it anew takes half a second each time.
+struct Witness {
+    _process: Process,
+    ask: ChildStdin,
+    answers: BufReader<ChildStdout>,
 }
 
 /// Where the programs of its Python environment are.
@@ -73,18 +85,14 @@ impl Moto {
     }
 
     fn start(address: SocketAddr, network: Option<Network>) -> Self {
-        let program = folder().join("python");
-        let mut command = command(network.as_ref(), program.to_str().unwrap());
-        command.args(["-c", START]).args([
-            "-H",
-            &address.ip().to_string(),
-            "-p",
-            &address.port().to_string(),
-        ]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let server = Process(command.spawn().unwrap());
-        let moto = Self { address, network, _server: server };
-        until("moto comes up", || moto.try_python("print(1)").status.success());
+        let (ip, port) = (address.ip().to_string(), address.port().to_string());
+        let mut server = python(network.as_ref(), START);
+        server.args(["-H", &ip, "-p", &port]);
+        server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let server = Process(server.spawn().unwrap());
+        let witness = Mutex::new(Witness::start(network.as_ref(), address));
+        let moto = Self { address, network, _server: server, witness };
+        until("moto comes up", || moto.ask("ec2.describe_regions()").is_ok());
         moto
     }
 
@@ -105,25 +113,12 @@ impl Moto {
 
     /// Runs lines with clients `ec2` and `r53`; gives what they print.
     pub fn python(&self, lines: &str) -> String {
-        let output = self.try_python(lines);
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        text(&output.stdout)
+        self.ask(lines).unwrap_or_else(|failed| panic!("{lines}\n{failed}"))
     }
 
-    fn try_python(&self, lines: &str) -> Output {
-        let head = format!(
-            "import boto3\nof = dict(endpoint_url='http://{}', region_name='us-east-1', \
-             aws_access_key_id='witness', aws_secret_access_key='witness')\n\
-             ec2, r53 = boto3.client('ec2', **of), boto3.client('route53', **of)\n\
-             ec2.describe_regions()\n{lines}",
-            self.address
-        );
-        let program = folder().join("python");
-        command(self.network.as_ref(), program.to_str().unwrap())
-            .args(["-c", &head])
-            .output()
-            .unwrap()
+    fn ask(&self, lines: &str) -> Result<String, String> {
+        // A test that failed in another thread has not changed what the witness is.
+        self.witness.lock().unwrap_or_else(PoisonError::into_inner).ask(lines)
     }
 
     /// More route tables, which lead an address to a network interface.
@@ -162,9 +157,32 @@ impl Moto {
     }
 }
 
-fn command(network: Option<&Network>, program: &str) -> Command {
-    match network {
+impl Witness {
+    fn start(network: Option<&Network>, address: SocketAddr) -> Self {
+        let mut command = python(network, WITNESS);
+        command.arg(address.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let ask = child.stdin.take().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Self { _process: Process(child), ask, answers }
+    }
+
+    fn ask(&mut self, lines: &str) -> Result<String, String> {
+        writeln!(self.ask, "{}", Value::from(lines)).unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        let (ran, text): (bool, String) = serde_json::from_str(&answer).unwrap();
+        if ran { Ok(text) } else { Err(text) }
+    }
+}
+
+fn python(network: Option<&Network>, lines: &str) -> Command {
+    let program = folder().join("python");
+    let program = program.to_str().unwrap();
+    let mut command = match network {
         Some(network) => network.command(program),
         None => Command::new(program),
-    }
+    };
+    command.args(["-c", lines]);
+    command
 }

@@ -92,3 +92,23 @@ fn a_late_stop_of_the_server_before_does_not_cut_the_next_one() {
         assert_eq!(lab.act(ResourceAction::Probe, &spec).await, Outcome::Absent);
     });
 }
+
+#[test]
+fn a_primary_address_is_refused_also_where_it_is_assigned_already() {
+    isolated(async || {
+        let lab = Lab::new().await;
+        let eni = lab.nth("neighbours", 0);
+        let primary = lab.moto.python(&format!(
+            "print(ec2.describe_network_interfaces(NetworkInterfaceIds=['{eni}'])\
+             ['NetworkInterfaces'][0]['PrivateIpAddress'])"
+        ));
+        let per_server = json!([{"name": "node1", "eniId": eni}]);
+        let settings =
+            json!({"address": primary.trim(), "interface": "lo", "perServer": per_server});
+        let spec = resource("AwsSecondaryIP", "awsSecondaryIP", settings);
+        let refused = lab.act(ResourceAction::Start, &spec).await;
+        let Outcome::Failed { reason, message } = refused else { panic!("{refused:?}") };
+        assert_eq!(reason, "AwsAddressIsPrimary", "{message}");
+        assert!(message.contains(&format!("primary address of {eni}")), "{message}");
+    });
+}

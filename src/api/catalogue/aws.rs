@@ -520,6 +520,19 @@ pub const ENTRIES: &[Entry] = &[
         ],
     ),
     entry(
+        "AwsAddressIsPrimary",
+        Error,
+        ["the address is a primary one: {message}", "アドレスがプライマリです: {message}"],
+        [
+            "A network interface's primary address can't be assigned to another one.",
+            "ネットワークインターフェイスのプライマリアドレスは他へ割り当てられません。",
+        ],
+        [
+            "Give the resource an address of the subnet that no network interface has.",
+            "サブネット内の未使用のアドレスをリソースに指定してください。",
+        ],
+    ),
+    entry(
         "AwsRecordMissing",
         Error,
         ["the record does not exist: {message}", "レコードが存在しません: {message}"],

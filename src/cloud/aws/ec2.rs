@@ -36,6 +36,8 @@ pub struct Interface {
     pub source_dest_check: bool,
     /// Its private addresses.
     pub addresses: Vec<IpAddr>,
+    /// The one of them that stays as long as the interface is there.
+    pub primary: Option<IpAddr>,
     /// Its subnet.
     pub subnet: String,
     /// Its Availability Zone.
@@ -155,6 +157,7 @@ impl Session {
             vpc: found.vpc_id().unwrap_or_default().to_owned(),
             source_dest_check: found.source_dest_check().unwrap_or(true),
             addresses: addresses.chain(six).filter_map(|text| text.parse().ok()).collect(),
+            primary: found.private_ip_address().and_then(|text| text.parse().ok()),
             subnet: text(found.subnet_id()),
             zone: text(found.availability_zone()),
             instance: instance.map(str::to_owned),

@@ -63,6 +63,10 @@ async fn take(work: &Work, spec: &AwsSecondaryIpSpec, eni: &str) -> Result<(), F
         Ok(found) => found,
         Err(error) => return Err(work.session.explain(error).await.into()),
     };
+    if found.primary == Some(address) {
+        let message = format!("{address} is the primary address of {eni}, which AWS never moves");
+        return Err(Failure::new("AwsAddressIsPrimary", message));
+    }
     note(work, &found, address, eni);
     if found.addresses.contains(&address) {
         return Ok(());
