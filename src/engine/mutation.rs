@@ -153,8 +153,6 @@ mutations! {
     OldViewAfterOtherPromise,
     /// A member that has left a proposal says nothing to its proposer, who waits for its store.
     StaleFetchUnanswered,
-    /// A member with a write that nobody else has is not filled.
-    DivergedMemberNotFilled,
     /// The ladder forgets what it has tried.
     LadderForgets,
     /// An announced pause counts before every other server has the longer `selfFence` on disk.
@@ -177,6 +175,46 @@ mutations! {
     FreedByOldAuthority,
     /// Groups start without a live lease, where what runs goes on without one.
     StartsWithoutLease,
+    /// M17: whoever proposes goes on giving orders in the view that it is about to leave.
+    ProposerGrants,
+    /// A stamp of an earlier run is echoed to the next one, whose clock is another.
+    StampOfAnyRun,
+    /// What an ack says of groups counts though a later one was heard.
+    OvertakenAckCounts,
+    /// A group is started while another copy of it is still being ended.
+    CopyNotAwaited,
+    /// The release of a group that was only reported frees it, whatever absent servers may hold.
+    ReportedReleaseIsFree,
+    /// A copy that could not be stopped is told so once only.
+    SurplusToldOnce,
+    /// Whoever is outbid proposes again at once, however often.
+    OutbidAtOnce,
+    /// Whoever promised another gives it no time.
+    NoTimeGiven,
+    /// A leader's own proposal that was outbid is not raised again.
+    ProposalAbandoned,
+    /// Members promise others though they hear their leader.
+    LeaderLeft,
+    /// A resource that does not start is started again at once, however often.
+    RetriedAtOnce,
+    /// The disk: another's claim does not matter.
+    DiskClaimUnseen,
+    /// The disk: that another claimed a higher term does not matter.
+    DiskHigherTermUnseen,
+    /// The disk: whoever has written nothing for an eighth of the window is dead.
+    DiskSlotDiesEarly,
+    /// The disk: whoever has ever written lives.
+    DiskSlotNeverDies,
+    /// The disk: a server of higher priority that lives does not matter.
+    DiskPriorityIgnored,
+    /// The disk: claims of others since the last look are not waited for.
+    DiskClaimBetweenUnseen,
+    /// The disk: a server's first sign of life writes over what its earlier run claimed.
+    DiskOwnClaimForgotten,
+    /// The serial line: that it hears the peer does not matter.
+    SerialLifeIgnored,
+    /// The serial line: one that was silent before tells of a death.
+    SerialBrokenLineTrusted,
 }
 
 #[cfg(feature = "simulate")]

@@ -23,6 +23,8 @@ pub enum Invariant {
     I3,
     /// Nothing stops or moves without a cause.
     I4,
+    /// Servers that came together again hold the same store.
+    Stores,
     /// Same seed, same trace.
     I5,
     /// One leader per term.
@@ -211,6 +213,26 @@ impl Checkers {
         for key in abandoned {
             self.acknowledged.remove(&key);
             self.abandoned += 1;
+        }
+        Ok(())
+    }
+
+    /// All is settled: two stores of one number are one.
+    ///
+    /// # Errors
+    ///
+    /// Where they are not.
+    pub fn agree<'a>(
+        at: TrueTime,
+        stores: impl Iterator<Item = (&'a ServerName, Revision, &'a Objects)>,
+    ) -> Result<(), Violation> {
+        let mut known: BTreeMap<Revision, (&ServerName, &Objects)> = BTreeMap::new();
+        for (server, revision, objects) in stores {
+            let (other, theirs) = *known.entry(revision).or_insert((server, objects));
+            if theirs != objects {
+                let text = format!("{other} and {server} hold different stores at {revision}");
+                return Err(Violation::new(Invariant::Stores, at, text));
+            }
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::clock::TrueTime;
 use super::options::Options;
 use crate::api::names::ServerName;
 use crate::engine::arbitration::disk::{Seen, Watch};
-use crate::engine::arbitration::serial::judge;
+use crate::engine::arbitration::serial::judge_broken;
 use crate::engine::effect::ArbiterQuestion;
 use crate::engine::input::{ArbiterAnswer, Verdict};
 use crate::engine::time::Instant;
@@ -75,7 +75,8 @@ impl Hardware {
     pub fn start(&mut self, server: usize, run: u64) {
         let window = self.options.disk_window();
         let name = self.names[server].clone();
-        self.watches.insert(server, Watch::new(name, self.names.clone(), window, run));
+        let watch = Watch::new(name, self.names.clone(), window, run).flawed(self.options.flaw);
+        self.watches.insert(server, watch);
         self.heard.remove(&server);
         self.looked.remove(&server);
     }
@@ -133,7 +134,8 @@ impl Hardware {
     ) -> ArbiterAnswer {
         if let Some(network) = question.absent.values().next().filter(|_| self.line) {
             let line = self.heard.get(&server).map(|heard| now - *heard);
-            let (verdict, message) = judge(line, *network, self.options.timeout);
+            let (timeout, flaw) = (self.options.timeout, self.options.flaw);
+            let (verdict, message) = judge_broken(line, *network, timeout, flaw);
             if verdict != Verdict::Held || self.disk.is_none() {
                 return ArbiterAnswer::new(verdict, message);
             }

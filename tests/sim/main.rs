@@ -3,13 +3,16 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a puppet answers what its test is about")]
 
 mod cluster;
+mod courses;
 mod exploration;
 mod fencing;
+mod grounds;
 mod histories;
 mod hunt;
 mod mutations;
 mod partition_table;
 mod pauses;
+mod puppet;
 mod puppets;
 mod rehearsals;
 mod saved;

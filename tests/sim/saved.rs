@@ -61,6 +61,15 @@ fn a_list_of_acts_gives_the_trace_that_was_drawn() {
     }
 }
 
+/// Whether an engine keeps every rule in a saved schedule; what it breaks.
+pub fn kept(name: &str, flaw: Flaw) -> Result<bool, String> {
+    let text = fs::read_to_string(folder().join(format!("{name}.yaml"))).unwrap();
+    let schedule = Schedule::read(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let options = Options { flaw, ..schedule.options };
+    let run = run::<Engine>(&options, Some(&schedule.acts), Detail::Outline);
+    run.result.map(|_| true).map_err(|violation| format!("{:?}", violation.invariant))
+}
+
 #[test]
 fn every_saved_schedule_passes_and_breaks_the_engine_that_it_was_found_with() {
     for path in files() {

@@ -11,7 +11,7 @@ use std::thread;
 use stead::engine::Engine;
 use stead::sim::{Detail, Failed, Options, Passed, World, play_options, play_twice};
 
-use super::mutations::Ground;
+use super::grounds::Ground;
 use super::summary::Summary;
 
 /// Schedules of an ordinary test run, of each draw.

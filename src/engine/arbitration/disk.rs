@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::super::effect::ArbiterQuestion;
 use super::super::ids::{Revision, Term};
 use super::super::input::{ArbiterAnswer, Recorded, Verdict};
+use super::super::mutation::{Flaw, flawed};
 use super::super::time::Instant;
 use crate::api::names::ServerName;
 
@@ -82,6 +83,7 @@ pub struct Watch {
     /// What this server was last told `Held` for, while its claim stands.
     held: Option<Claim>,
     tracks: BTreeMap<usize, Track>,
+    flaw: Flaw,
 }
 
 /// One slot over time.
@@ -101,7 +103,15 @@ impl Watch {
     #[must_use]
     pub fn new(me: ServerName, servers: Vec<ServerName>, window: Duration, run: u64) -> Self {
         let own = Slot::of(me.clone(), run);
-        Self { me, servers, window, own, held: None, tracks: BTreeMap::new() }
+        let (held, tracks, flaw) = (None, BTreeMap::new(), Flaw::default());
+        Self { me, servers, window, own, held, tracks, flaw }
+    }
+
+    /// The same with a rule that is broken on purpose: for the simulator, which has to notice.
+    #[must_use]
+    pub fn flawed(mut self, flaw: Flaw) -> Self {
+        self.flaw = flaw;
+        self
     }
 
     /// The slot's next content.
@@ -156,6 +166,7 @@ impl Watch {
 
     /// Takes in what was read; `now`: when the reading had ended.
     pub fn observe(&mut self, now: Instant, slots: &[Seen]) {
+        let counted = !flawed!(self.flaw, DiskClaimBetweenUnseen);
         for (index, seen) in slots.iter().enumerate() {
             let known = self.tracks.get(&index);
             if *seen == Seen::Empty && known.is_none() {
@@ -167,9 +178,9 @@ impl Watch {
             self.remember_own(seen);
             let known = self.tracks.get(&index);
             let claimed = match known {
-                Some(track) if claimed_between(&track.seen, seen) => Some(now),
+                Some(track) if claimed_between(&track.seen, seen) && counted => Some(now),
                 Some(track) => track.claimed,
-                None => claimed_between(&Seen::Empty, seen).then_some(now),
+                None => (claimed_between(&Seen::Empty, seen) && counted).then_some(now),
             };
             let server = match seen {
                 Seen::Slot(slot) => Some(slot.server.clone()),
@@ -184,6 +195,7 @@ impl Watch {
     fn remember_own(&mut self, seen: &Seen) {
         if let Seen::Slot(slot) = seen
             && slot.server == self.me
+            && !flawed!(self.flaw, DiskOwnClaimForgotten)
         {
             self.own.highest = self.own.highest.take().max(slot.highest.clone());
             self.own.revision = self.own.revision.max(slot.revision);
@@ -199,7 +211,10 @@ impl Watch {
     }
 
     fn fresh(&self, now: Instant, track: &Track) -> bool {
-        track.seen != Seen::Empty && now.since(track.changed) < self.window
+        let early = if flawed!(self.flaw, DiskSlotDiesEarly) { 8 } else { 1 };
+        let endless = flawed!(self.flaw, DiskSlotNeverDies);
+        let stands = now.since(track.changed) >= self.window / early && !endless;
+        track.seen != Seen::Empty && !stands
     }
 
     fn priority(&self, server: &ServerName) -> usize {
@@ -221,7 +236,9 @@ impl Watch {
                 Seen::Slot(slot) => (slot.claim.as_ref(), slot.highest.as_ref()),
                 Seen::Torn(_) | Seen::Empty => (None, None),
             };
-            if let Some(highest) = highest.filter(|highest| **highest > question.term) {
+            if let Some(highest) = highest.filter(|highest| **highest > question.term)
+                && !flawed!(self.flaw, DiskHigherTermUnseen)
+            {
                 return Some(format!("{name} claimed the higher term {highest}"));
             }
             if member || !self.fresh(now, track) {
@@ -235,7 +252,9 @@ impl Watch {
             if claim.is_some() && held.is_some_and(|held| held.term == question.term) {
                 continue;
             }
-            if let Some(claim) = claim {
+            if let Some(claim) = claim
+                && !flawed!(self.flaw, DiskClaimUnseen)
+            {
                 return Some(format!("{name} lives and claims term {}", claim.term));
             }
             if matches!(track.seen, Seen::Torn(_)) {
@@ -243,7 +262,8 @@ impl Watch {
             }
             let higher = server.map(|server| self.priority(server)) < first;
             let votes = server.is_none_or(|server| !question.voiceless.contains(server));
-            if higher && votes && held.is_none() {
+            let ranked = !flawed!(self.flaw, DiskPriorityIgnored);
+            if higher && votes && held.is_none() && ranked {
                 return Some(format!("{name} lives and has a higher priority"));
             }
         }

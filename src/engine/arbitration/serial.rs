@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::super::input::Verdict;
+use super::super::mutation::{Flaw, flawed};
 
 /// What the line says of a peer that the network does not reach.
 ///
@@ -16,6 +17,16 @@ pub fn judge(
     network: Option<Duration>,
     timeout: Duration,
 ) -> (Verdict, &'static str) {
+    judge_broken(line, network, timeout, Flaw::default())
+}
+
+/// The same, with what is broken on purpose.
+pub(crate) fn judge_broken(
+    line: Option<Duration>,
+    network: Option<Duration>,
+    timeout: Duration,
+    flaw: Flaw,
+) -> (Verdict, &'static str) {
     let Some(line) = line else {
         return (Verdict::Lost, "nothing ever came over the serial line: it can't tell");
     };
@@ -25,8 +36,11 @@ pub fn judge(
             false => (Verdict::Lost, "the serial line was silent already: it can't tell"),
         };
     };
-    if line > network + timeout {
+    if line > network + timeout && !flawed!(flaw, SerialBrokenLineTrusted) {
         return (Verdict::Lost, "the serial line was broken already: it can't tell");
+    }
+    if flawed!(flaw, SerialLifeIgnored) {
+        return (Verdict::Held, "the network does not reach the peer");
     }
     if line + timeout < network {
         return (Verdict::Lost, "the peer lives: the serial line heard it after the network");

@@ -256,7 +256,9 @@ impl Group {
         };
         let Some(instance) = self.instances.get_mut(name) else { return };
         instance.attempts += 1;
-        instance.start_at = Some(now.instant + retry_wait(instance.attempts));
+        let at_once = flawed!(desk.flaw, RetriedAtOnce);
+        let wait = if at_once { Duration::ZERO } else { retry_wait(instance.attempts) };
+        instance.start_at = Some(now.instant + wait);
         instance.belief = belief;
         instance.message.clone_from(&message);
         let note = resource_note(&self.name, name, "ActivationFailed")

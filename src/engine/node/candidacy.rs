@@ -10,6 +10,7 @@ use super::Engine;
 use crate::api::names::ServerName;
 use crate::engine::ids::BootId;
 use crate::engine::message::DiskHealth;
+use crate::engine::mutation::flawed;
 use crate::engine::time::Instant;
 
 /// Time-outs without a leader after which each further server proposes in its turn: longer than a
@@ -85,7 +86,8 @@ impl Engine {
         let lives = proposer != self.me() && self.liveness.alive(proposer);
         let timeout = self.timing().timeout;
         let lately = self.candidacy.promised.is_some_and(|at| self.now.instant.since(at) < timeout);
-        self.leadership.is_none() && !installed && lives && lately
+        let gives = !flawed!(self.flaw, NoTimeGiven);
+        self.leadership.is_none() && !installed && lives && lately && gives
     }
 
     /// This server has promised another's term.
@@ -103,7 +105,8 @@ impl Engine {
         let servers = &self.model.cluster.servers;
         let place = servers.iter().position(|name| name == self.me()).unwrap_or(servers.len());
         let wait = self.timing().interval * u32::try_from(place).unwrap_or(u32::MAX);
-        let wait = wait.saturating_mul(self.candidacy.outbid);
+        let outbid = if flawed!(self.flaw, OutbidAtOnce) { 0 } else { self.candidacy.outbid };
+        let wait = wait.saturating_mul(outbid);
         self.candidacy.outbid = (self.candidacy.outbid + 1).min(OUTBID_MAX);
         self.proposal = None;
         self.candidacy.from = self.now.instant + wait;

@@ -140,7 +140,7 @@ impl Engine {
         let Some(view) = &self.view else { return false };
         // A proposal of its own was outbid, and it is to be the higher one again.
         if self.promised > view.term && self.promised.proposer == *self.me() {
-            return true;
+            return !flawed!(self.flaw, ProposalAbandoned);
         }
         present
             .keys()
@@ -187,7 +187,10 @@ impl Engine {
     }
 
     pub(super) fn on_pre_vote(&mut self, from: &ServerName, ask: &PreVote) {
-        let hears_leader = self.leader_to_stay_with().filter(|leader| *leader != from).cloned();
+        let hears_leader = self
+            .leader_to_stay_with()
+            .filter(|leader| *leader != from && !flawed!(self.flaw, LeaderLeft))
+            .cloned();
         let promised = self.promised.clone();
         let reply = PreVoteReply { round: ask.round, hears_leader, promised };
         self.send(from, Message::PreVoteReply(reply));
@@ -418,7 +421,8 @@ impl Engine {
             return; // On its way to the disk.
         }
         let stays = self.leader_to_stay_with().is_some_and(|leader| leader != from)
-            && !self.yields_to(from);
+            && !self.yields_to(from)
+            && !flawed!(self.flaw, LeaderLeft);
         let lower = propose.term < self.promised
             && !(flawed!(self.flaw, BareTerm) && propose.term.number == self.promised.number);
         if lower || stays || !self.may_promise() {

@@ -175,7 +175,8 @@ impl Engine {
             let report = leadership.lead.reports.get(name);
             let current = self.liveness.peer(name).and_then(|peer| peer.boot);
             let stamp = leadership.lead.stamps.get(name).copied();
-            let stamp = stamp.filter(|stamp| Some(stamp.boot) == current);
+            let stamp = stamp
+                .filter(|stamp| Some(stamp.boot) == current || flawed!(self.flaw, StampOfAnyRun));
             // Who has not answered this round yet would get nothing out of its result: the stamp of
             // the round before came with that one's. It is passed on when the answer comes.
             let answered = stamp.is_some_and(|stamp| Some(stamp.received) >= round);
@@ -279,7 +280,8 @@ impl Engine {
         let known = lead.stamps.entry(from.clone()).or_insert(stamp);
         // An ack that was overtaken still proves that its renewal was answered, but what it says
         // of groups is over.
-        let overtaken = known.boot == boot && ack.sent < known.sent;
+        let overtaken =
+            known.boot == boot && ack.sent < known.sent && !flawed!(self.flaw, OvertakenAckCounts);
         if !overtaken {
             *known = stamp;
         }

@@ -19,10 +19,12 @@ use crate::engine::time::Instant;
 impl Engine {
     /// Everything that a leader does after any input.
     pub(super) fn lead_on(&mut self) {
-        if !self.leading() || self.proposal.is_some() || self.must_rejoin {
+        let proposes = self.proposal.is_some()
+            || self.view.as_ref().is_none_or(|view| view.term != self.promised);
+        if !self.leading() || self.must_rejoin {
             return;
         }
-        if self.view.as_ref().is_none_or(|view| view.term != self.promised) {
+        if proposes && !flawed!(self.flaw, ProposerGrants) {
             return;
         }
         self.synchronise_startup();
@@ -197,7 +199,8 @@ impl Engine {
         for decision in decisions {
             match decision {
                 // Another copy is still being ended: placement is asked again when it has.
-                Decision::Run { group, .. } if self.has_surplus(&group) => {}
+                Decision::Run { group, .. }
+                    if self.has_surplus(&group) && !flawed!(self.flaw, CopyNotAwaited) => {}
                 // "Not certainly stopped" is no proof that it runs there: an absent server may
                 // hold it, and what is not active may be started only once that is over.
                 Decision::Run { reason: OrderReason::Adopted, .. } if !all_free => {}
@@ -458,7 +461,8 @@ impl Engine {
                 let ended =
                     if action == OrderAction::Stop { reason } else { OrderReason::FailedOver };
                 facts.released = Some(Released { server: from.clone(), reason: ended });
-                let certain = all_free || leadership.granted.contains(group);
+                let granted = leadership.granted.contains(group);
+                let certain = all_free || granted || flawed!(self.flaw, ReportedReleaseIsFree);
                 facts.holder = if certain { Holder::Free } else { Holder::Unknown };
             }
             GroupPhase::Failed { reason, message, wants } if starting => {

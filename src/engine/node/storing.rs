@@ -332,8 +332,7 @@ impl Engine {
         };
         // One with a write of an earlier leader that nobody else has is behind, too, though its
         // number is above what the batch under way follows on.
-        let limit = if flawed!(self.flaw, DivergedMemberNotFilled) { base } else { latest };
-        let behind = |revision: &Revision| *revision != base && *revision < limit;
+        let behind = |revision: &Revision| *revision != base && *revision < latest;
         let behind =
             self.store.members.get(name).is_some_and(behind) || self.store.apart.contains(name);
         let now = self.now.instant;

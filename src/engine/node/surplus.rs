@@ -7,6 +7,7 @@ use crate::api::kinds::GroupState;
 use crate::api::names::{GroupName, ServerName};
 use crate::engine::ids::GrantId;
 use crate::engine::message::{GroupPhase, Held, Order, OrderAction, OrderReason};
+use crate::engine::mutation::flawed;
 use crate::engine::placement::WaitingOn;
 use crate::engine::time::Instant;
 
@@ -33,8 +34,9 @@ impl Engine {
         let Some(leadership) = &mut self.leadership else {
             return;
         };
+        let once = flawed!(self.flaw, SurplusToldOnce);
         let due = |surplus: &Surplus| match &surplus.failed {
-            Some((_, at)) => now.since(*at) >= again,
+            Some((_, at)) => now.since(*at) >= again && !once,
             None => surplus.order.is_none(),
         };
         let pending: Vec<((GroupName, ServerName), bool)> = leadership

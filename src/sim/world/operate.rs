@@ -13,7 +13,7 @@ use crate::engine::input::Input;
 use crate::engine::model::ObjectKey;
 use crate::engine::time::Instant;
 use crate::sim::acts::{Act, Edit};
-use crate::sim::checkers::{Invariant, Violation};
+use crate::sim::checkers::{Checkers, Invariant, Violation};
 use crate::sim::node::{Node, Seen};
 use crate::sim::options::Profile;
 use crate::sim::setup;
@@ -329,7 +329,11 @@ impl<N: Node> World<N> {
         let leader = self.leader();
         self.run_for(self.options.timing().wait() * 2)?;
         if self.settled() && self.leader() == leader {
-            return Ok(());
+            let stores = self.machines.iter().map(|machine| {
+                let contents = &machine.disk.contents;
+                (&machine.name, contents.revision, &contents.objects)
+            });
+            return Checkers::agree(self.now, stores);
         }
         let mut problems = self.problems();
         if self.leader() != leader {
