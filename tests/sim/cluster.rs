@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use stead::api::kinds::OperationType;
 use stead::engine::Engine;
 use stead::sim::{Detail, Fault, Options, World};
 
@@ -44,4 +45,24 @@ pub fn break_it(world: &mut Cluster, fault: Fault) {
 
 pub fn mend(world: &mut Cluster, fault: Fault) {
     world.mend(&fault).unwrap_or_else(|violation| panic!("{violation}"));
+}
+
+/// The operator asks the leader for something.
+pub fn ask(world: &mut Cluster, type_: OperationType, group: Option<&str>, server: Option<&str>) {
+    let leader = world.leader().expect("a leader");
+    let request = world.request(leader, type_, group, server);
+    request.unwrap_or_else(|violation| panic!("{violation}"));
+}
+
+/// Whether the story so far has these words.
+pub fn says(world: &Cluster, words: &str) -> bool {
+    world.trace().to_string().contains(words)
+}
+
+/// How long it takes until the first group runs there, and nowhere else.
+pub fn taken_over(world: &mut Cluster, server: &str, limit: Duration) -> Duration {
+    let before = world.now();
+    let there = run_until(world, limit, |world| world.active_on("g1") == [server]);
+    assert!(there, "not on {server} within {limit:?}\n{}", world.trace());
+    world.now() - before
 }

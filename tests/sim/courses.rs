@@ -13,7 +13,7 @@ use stead::engine::model::{ObjectKey, StoredObject};
 use stead::engine::mutation::Flaw;
 use stead::sim::{ArbiterKind, Detail, Fault, Options, Stage, Violation, World, both_ways, links};
 
-use super::cluster::{Cluster, LONG, seconds};
+use super::cluster::{Cluster, LONG, says, seconds};
 
 type Kept = Result<bool, Violation>;
 
@@ -63,7 +63,7 @@ pub fn starts_that_fail_for_a_moment_are_tried_until_it_is_over(flaw: Flaw) -> K
     }
     let mut world = World::<Engine>::staged(options, stage, Detail::Lines);
     world.break_it(&Fault::Curse(0, "g1-r1".into()))?;
-    let tried = |world: &mut Cluster| world.trace().to_string().contains("node1 Start g1-r1");
+    let tried = |world: &mut Cluster| says(world, "node1 Start g1-r1");
     assert!(world.run_until(LONG, tried)?, "{}", world.trace());
     world.run_for(Duration::from_millis(2500))?;
     world.mend(&Fault::Curse(0, "g1-r1".into()))?;
@@ -71,7 +71,8 @@ pub fn starts_that_fail_for_a_moment_are_tried_until_it_is_over(flaw: Flaw) -> K
     Ok(world.active_on("g1") == ["node1"])
 }
 
-/// Servers that all propose at once agree on one of them before they have outbid each other often.
+/// Wide seed 110261: servers that all propose at once agree on one of them before they have outbid
+/// each other often.
 pub fn many_that_propose_at_once_agree(flaw: Flaw) -> Kept {
     let mut proposed = 0;
     for seed in 1..3 {

@@ -6,26 +6,14 @@ use std::time::Duration;
 use stead::api::kinds::{FencingFailure, FencingTakeover, OperationType};
 use stead::sim::{ArbiterKind, Detail, Fault, FencePlan, Options, both_ways};
 
-use super::cluster::{Cluster, LONG, break_it, online, run, run_until, seconds};
+use super::cluster::{
+    Cluster, LONG, ask, break_it, online, run, run_until, says, seconds, taken_over,
+};
 
 fn cluster(servers: usize, arbiter: ArbiterKind, fencing: Option<FencePlan>) -> Cluster {
     let world = online(Options { fencing, ..Options::quiet(servers, arbiter) });
     assert_eq!(world.active_on("g1"), ["node1"]);
     world
-}
-
-fn taken_over(world: &mut Cluster, limit: Duration) {
-    let there = run_until(world, limit, |world| world.active_on("g1") == ["node2"]);
-    assert!(there, "not on node2 within {limit:?}\n{}", world.trace());
-}
-
-fn ask(world: &mut Cluster, operation: OperationType, server: &str) {
-    let leader = world.leader().expect("a leader");
-    world.request(leader, operation, None, Some(server)).unwrap();
-}
-
-fn said(world: &Cluster, reason: &str) -> bool {
-    world.trace().to_string().contains(reason)
 }
 
 fn reliable(takeover: FencingTakeover) -> Option<FencePlan> {
@@ -48,8 +36,8 @@ fn a_lost_server_is_fenced_and_then_taken_over_from() {
     for (servers, arbiter) in ARBITERS {
         let mut world = cluster(servers, arbiter, reliable(FencingTakeover::Fenced));
         break_it(&mut world, Fault::Crash(0));
-        taken_over(&mut world, seconds(30));
-        assert!(said(&world, "ServerFenced"), "{arbiter:?}\n{}", world.trace());
+        taken_over(&mut world, "node2", seconds(30));
+        assert!(says(&world, "ServerFenced"), "{arbiter:?}\n{}", world.trace());
     }
 }
 
@@ -65,15 +53,15 @@ fn a_lost_server_is_confirmed_by_the_watchdog_that_it_had_said_to_be_armed_and_n
         let options = Options::quiet(3, ArbiterKind::Majority);
         let early = options.timing().lease + 2 * options.timeout;
         run(&mut world, early);
-        assert!(!said(&world, "ServerFenced"), "{}", world.trace());
-        taken_over(&mut world, seconds(30));
-        assert!(said(&world, "ServerFenced"), "{}", world.trace());
+        assert!(!says(&world, "ServerFenced"), "{}", world.trace());
+        taken_over(&mut world, "node2", seconds(30));
+        assert!(says(&world, "ServerFenced"), "{}", world.trace());
     }
     let mut world = cluster(3, ArbiterKind::Majority, Some(FencePlan::by_watchdog(0)));
     break_it(&mut world, Fault::Crash(0));
-    assert!(run_until(&mut world, seconds(90), |world| said(world, "FencingFailed")));
-    assert!(!said(&world, "ServerFenced") && world.active_on("g1").is_empty());
-    assert!(said(&world, "has not said that a watchdog device is armed"), "{}", world.trace());
+    assert!(run_until(&mut world, seconds(90), |world| says(world, "FencingFailed")));
+    assert!(!says(&world, "ServerFenced") && world.active_on("g1").is_empty());
+    assert!(says(&world, "has not said that a watchdog device is armed"), "{}", world.trace());
 }
 
 /// M23: time alone is no protection where the clock stood still; the guest goes on when it thaws.
@@ -82,7 +70,7 @@ fn a_paused_machine_whose_clock_stood_still_is_covered_by_a_confirmation() {
     for (servers, arbiter) in ARBITERS {
         let mut world = cluster(servers, arbiter, reliable(FencingTakeover::Fenced));
         break_it(&mut world, Fault::Pause(0));
-        taken_over(&mut world, seconds(30));
+        taken_over(&mut world, "node2", seconds(30));
         // What thaws now is a machine that boots.
         world.mend(&Fault::Pause(0)).unwrap();
         run(&mut world, seconds(30));
@@ -99,9 +87,9 @@ fn what_is_never_confirmed_is_never_taken_over() {
         // It lives, cut off; its services end with its lease or go on: nobody else starts them.
         let others: Vec<usize> = (1..servers).collect();
         break_it(&mut world, Fault::Cut(both_ways(&[0], &others, 2)));
-        let taken = run_until(&mut world, seconds(90), |world| said(world, "FencingFailed"));
+        let taken = run_until(&mut world, seconds(90), |world| says(world, "FencingFailed"));
         assert!(taken, "{arbiter:?}\n{}", world.trace());
-        assert!(!said(&world, "ServerFenced"), "{arbiter:?}\n{}", world.trace());
+        assert!(!says(&world, "ServerFenced"), "{arbiter:?}\n{}", world.trace());
     }
 }
 
@@ -110,8 +98,8 @@ fn an_accepted_failure_is_taken_over_loudly_and_not_before_its_time() {
     for (servers, arbiter) in [(3, ArbiterKind::Majority), (2, ArbiterKind::Lease)] {
         let mut world = cluster(servers, arbiter, never(FencingFailure::Continue));
         break_it(&mut world, Fault::Crash(0));
-        taken_over(&mut world, seconds(120));
-        assert!(said(&world, "FencingOverridden"), "{arbiter:?}\n{}", world.trace());
+        taken_over(&mut world, "node2", seconds(120));
+        assert!(says(&world, "FencingOverridden"), "{arbiter:?}\n{}", world.trace());
     }
 }
 
@@ -122,8 +110,8 @@ fn a_server_that_ended_in_good_order_is_not_fenced() {
         let mut world = cluster(servers, arbiter, reliable(FencingTakeover::Fenced));
         // Its keeper says that all has ended.
         break_it(&mut world, Fault::AgentKill(0));
-        taken_over(&mut world, seconds(10));
-        assert!(!said(&world, "ServerFencing"), "{arbiter:?}\n{}", world.trace());
+        taken_over(&mut world, "node2", seconds(10));
+        assert!(!says(&world, "ServerFencing"), "{arbiter:?}\n{}", world.trace());
     }
 }
 
@@ -146,9 +134,9 @@ fn two_that_lost_each_other_do_not_end_each_other_again_and_again() {
 #[test]
 fn a_person_fences_a_server_that_is_a_member() {
     let mut world = cluster(3, ArbiterKind::Majority, reliable(FencingTakeover::Fenced));
-    ask(&mut world, OperationType::FenceServer, "node3");
-    assert!(run_until(&mut world, seconds(20), |world| said(world, "OperationSucceeded")));
-    assert!(said(&world, "node3 loses power"), "{}", world.trace());
+    ask(&mut world, OperationType::FenceServer, None, Some("node3"));
+    assert!(run_until(&mut world, seconds(20), |world| says(world, "OperationSucceeded")));
+    assert!(says(&world, "node3 loses power"), "{}", world.trace());
     assert_eq!(world.active_on("g1"), ["node1"]);
 }
 
@@ -156,18 +144,18 @@ fn a_person_fences_a_server_that_is_a_member() {
 fn a_person_certifies_what_no_method_can_confirm() {
     let mut world = cluster(2, ArbiterKind::Reachable, never(FencingFailure::Block));
     break_it(&mut world, Fault::Crash(0));
-    assert!(run_until(&mut world, LONG, |world| said(world, "TakeoverBlocked")));
+    assert!(run_until(&mut world, LONG, |world| says(world, "TakeoverBlocked")));
     assert!(world.active_on("g1").is_empty());
-    ask(&mut world, OperationType::ConfirmServerDown, "node1");
-    taken_over(&mut world, seconds(10));
-    assert!(said(&world, "ServerConfirmedDown"), "{}", world.trace());
+    ask(&mut world, OperationType::ConfirmServerDown, None, Some("node1"));
+    taken_over(&mut world, "node2", seconds(10));
+    assert!(says(&world, "ServerConfirmedDown"), "{}", world.trace());
 }
 
 #[test]
 fn nobody_certifies_that_a_server_is_down_that_is_heard() {
     let mut world = cluster(2, ArbiterKind::Reachable, reliable(FencingTakeover::Fenced));
-    ask(&mut world, OperationType::ConfirmServerDown, "node2");
-    assert!(run_until(&mut world, seconds(10), |world| said(world, "OperationFailed")));
+    ask(&mut world, OperationType::ConfirmServerDown, None, Some("node2"));
+    assert!(run_until(&mut world, seconds(10), |world| says(world, "OperationFailed")));
     assert_eq!(world.active_on("g1"), ["node1"]);
 }
 
@@ -196,11 +184,11 @@ fn what_a_leader_passed_on_outlives_the_leader() {
 #[test]
 fn two_people_who_ask_for_it_have_a_server_fenced_once_and_not_for_ever() {
     let mut world = cluster(3, ArbiterKind::Majority, reliable(FencingTakeover::Fenced));
-    ask(&mut world, OperationType::FenceServer, "node3");
+    ask(&mut world, OperationType::FenceServer, None, Some("node3"));
     // The first is under way: it is not superseded.
-    let begun = run_until(&mut world, seconds(1), |world| said(world, "ServerFencing"));
+    let begun = run_until(&mut world, seconds(1), |world| says(world, "ServerFencing"));
     assert!(begun, "{}", world.trace());
-    ask(&mut world, OperationType::FenceServer, "node3");
+    ask(&mut world, OperationType::FenceServer, None, Some("node3"));
     run(&mut world, seconds(60));
     let told = world.trace().to_string();
     let ends = told.matches("[OperationSucceeded]").count();

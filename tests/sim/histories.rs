@@ -6,17 +6,7 @@ use stead::engine::effect::{Change, Expected};
 use stead::engine::model::{ObjectKey, Objects};
 use stead::sim::{ArbiterKind, Detail, Fault, Options, both_ways};
 
-use super::cluster::{Cluster, LONG, break_it, mend, online, run, run_until, seconds};
-
-fn ask(world: &mut Cluster, type_: OperationType, group: Option<&str>, server: Option<&str>) {
-    let leader = world.leader().expect("a leader");
-    let request = world.request(leader, type_, group, server);
-    request.unwrap_or_else(|violation| panic!("{violation}"));
-}
-
-fn says(world: &Cluster, words: &str) -> bool {
-    world.trace().to_string().contains(words)
-}
+use super::cluster::{Cluster, LONG, ask, break_it, mend, online, run, run_until, says, seconds};
 
 /// Two servers and an arbiter that lets both act, each acting alone.
 fn both_act(arbiter: ArbiterKind, policy: DualActivationPolicy) -> Cluster {

@@ -6,14 +6,12 @@ use std::time::Duration;
 use stead::api::kinds::OperationType;
 use stead::sim::{ArbiterKind, Detail, Fault, Options, Violation, World, both_ways, links};
 
-use super::cluster::{Cluster, LONG, break_it, mend, online, run, run_until, seconds};
+use super::cluster::{
+    Cluster, LONG, ask, break_it, mend, online, run, run_until, says, seconds, taken_over,
+};
 
 /// What `World::request` announces, with a time-out of 1 s.
 const LENGTH: u64 = 6;
-
-fn says(world: &Cluster, words: &str) -> bool {
-    world.trace().to_string().contains(words)
-}
 
 fn announce(world: &mut Cluster, server: &str) -> Result<(), Violation> {
     let leader = world.leader().expect("a leader");
@@ -67,8 +65,7 @@ fn who_did_not_announce_it_or_stands_still_for_longer_is_taken_over() {
         }
         break_it(&mut world, Fault::Freeze(0));
         // I1 is checked at every step, also when it thaws.
-        let there = run_until(&mut world, LONG, |world| world.active_on("g1") == ["node2"]);
-        assert!(there, "{longer}\n{}", world.trace());
+        taken_over(&mut world, "node2", LONG);
         mend(&mut world, Fault::Freeze(0));
         run(&mut world, seconds(10));
         assert_eq!(world.active_on("g1"), ["node2"], "{longer}\n{}", world.trace());
@@ -82,8 +79,7 @@ fn a_pause_is_over_by_itself_and_a_crash_after_it_is_noticed_as_fast_as_ever() {
     assert!(over, "{}", world.trace());
     run(&mut world, seconds(2));
     break_it(&mut world, Fault::Crash(0));
-    let there = run_until(&mut world, seconds(3), |world| world.active_on("g1") == ["node2"]);
-    assert!(there, "{}", world.trace());
+    taken_over(&mut world, "node2", seconds(3));
 }
 
 #[test]
@@ -95,8 +91,7 @@ fn while_one_pauses_the_loss_of_another_is_handled_as_ever() {
     break_it(&mut world, Fault::Crash(0));
     run(&mut world, seconds(3));
     mend(&mut world, Fault::Pause(4));
-    let there = run_until(&mut world, LONG, |world| world.active_on("g1") == ["node3"]);
-    assert!(there, "{}", world.trace());
+    taken_over(&mut world, "node3", LONG);
     let whole = run_until(&mut world, LONG, |world| world.members().len() == 3);
     assert!(whole, "{}", world.trace());
     let out = world.seen().expect("a leader").out;
@@ -108,13 +103,11 @@ fn a_pause_that_not_every_server_can_know_of_or_that_stops_the_others_is_refused
     let mut world = online(Options::quiet(3, ArbiterKind::Majority));
     break_it(&mut world, Fault::Crash(2));
     run(&mut world, seconds(5));
-    let request = world.request(0, OperationType::PauseServer, None, Some("node2"));
-    request.unwrap_or_else(|violation| panic!("{violation}"));
+    ask(&mut world, OperationType::PauseServer, None, Some("node2"));
     run(&mut world, seconds(3));
     assert!(says(&world, "node3 is not here"), "{}", world.trace());
     let mut world = online(Options::quiet(2, ArbiterKind::Majority));
-    let request = world.request(0, OperationType::PauseServer, None, Some("node2"));
-    request.unwrap_or_else(|violation| panic!("{violation}"));
+    ask(&mut world, OperationType::PauseServer, None, Some("node2"));
     run(&mut world, seconds(3));
     assert!(says(&world, "the others are no majority"), "{}", world.trace());
 }
@@ -129,9 +122,7 @@ fn started(servers: usize) -> Result<Cluster, Violation> {
 #[test]
 fn of_two_pauses_at_once_the_second_is_refused() {
     let mut world = announced(3, ArbiterKind::Majority, "node3");
-    let leader = world.leader().expect("a leader");
-    let request = world.request(leader, OperationType::PauseServer, None, Some("node2"));
-    request.unwrap_or_else(|violation| panic!("{violation}"));
+    ask(&mut world, OperationType::PauseServer, None, Some("node2"));
     run(&mut world, seconds(2));
     assert!(says(&world, "another pause is under way"), "{}", world.trace());
     assert!(!says(&world, "node2 may stand still"), "{}", world.trace());

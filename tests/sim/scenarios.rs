@@ -5,17 +5,12 @@ use std::time::Duration;
 use stead::api::kinds::{OperationType, PartitionAction};
 use stead::sim::{ArbiterKind, Detail, Fault, Options, Profile, both_ways, links};
 
-use super::cluster::{Cluster, LONG, break_it, mend, online, run, run_until, seconds};
+use super::cluster::{
+    Cluster, LONG, ask, break_it, mend, online, run, run_until, seconds, taken_over,
+};
 
 fn quiet(servers: usize) -> Cluster {
     online(Options::quiet(servers, ArbiterKind::Majority))
-}
-
-fn taken_over(world: &mut Cluster, server: &str, limit: Duration) -> Duration {
-    let before = world.now();
-    let there = run_until(world, limit, |world| world.active_on("g1") == [server]);
-    assert!(there, "not on {server} within {limit:?}\n{}", world.trace());
-    world.now() - before
 }
 
 #[test]
@@ -166,9 +161,7 @@ fn a_cut_between_two_servers_leaves_one_of_them() {
 #[test]
 fn a_planned_move_stops_there_and_starts_here() {
     let mut world = quiet(3);
-    let leader = world.leader().expect("a leader");
-    let request = world.request(leader, OperationType::MoveGroup, Some("g1"), Some("node3"));
-    request.unwrap_or_else(|violation| panic!("{violation}"));
+    ask(&mut world, OperationType::MoveGroup, Some("g1"), Some("node3"));
     let took = taken_over(&mut world, "node3", seconds(5));
     assert!(took <= seconds(1), "{took:?}");
 }
@@ -179,9 +172,7 @@ fn agents_replaced_one_after_another_move_nothing() {
         let options =
             Options { profile: Profile::Mild, ..Options::quiet(4, ArbiterKind::Majority) };
         let mut world = online(options);
-        let leader = world.leader().expect("a leader");
-        let request = world.request(leader, OperationType::MoveGroup, Some("g1"), Some("node2"));
-        request.unwrap_or_else(|violation| panic!("{violation}"));
+        ask(&mut world, OperationType::MoveGroup, Some("g1"), Some("node2"));
         taken_over(&mut world, "node2", seconds(5));
         // They are heard again in both directions at different moments: the first one must not
         // lead to a view without the second.
@@ -210,9 +201,7 @@ fn a_resource_that_does_not_start_is_tried_elsewhere() {
 fn a_resource_that_does_not_stop_is_started_nowhere_else_before_its_server_is_down() {
     let mut world = quiet(3);
     break_it(&mut world, Fault::Stick(0, "g1-r2".into()));
-    let leader = world.leader().expect("a leader");
-    let request = world.request(leader, OperationType::MoveGroup, Some("g1"), Some("node2"));
-    request.unwrap_or_else(|violation| panic!("{violation}"));
+    ask(&mut world, OperationType::MoveGroup, Some("g1"), Some("node2"));
     // I1 is checked at every step.
     run(&mut world, LONG);
     let active = world.active_on("g1");
@@ -228,9 +217,7 @@ fn a_failed_server_stays_out_until_it_is_returned() {
     run(&mut world, seconds(20));
     let out = world.seen().expect("a leader").out;
     assert_eq!(out.iter().map(|server| server.as_str()).collect::<Vec<_>>(), ["node1"]);
-    let leader = world.leader().expect("a leader");
-    let request = world.request(leader, OperationType::ReturnServer, None, Some("node1"));
-    request.unwrap_or_else(|violation| panic!("{violation}"));
+    ask(&mut world, OperationType::ReturnServer, None, Some("node1"));
     assert!(run_until(&mut world, LONG, |world| world.settled()), "{}", world.trace());
     assert_eq!(world.active_on("g1"), ["node2"]);
 }
@@ -290,12 +277,6 @@ fn a_starting_cluster_waits_for_its_servers_but_not_for_ever() {
     run(&mut world, wait - seconds(1));
     assert_eq!(world.active_on("g1"), Vec::<String>::new(), "{}", world.trace());
     taken_over(&mut world, "node2", seconds(10));
-}
-
-fn ask(world: &mut Cluster, type_: OperationType, group: Option<&str>, server: Option<&str>) {
-    let leader = world.leader().expect("a leader");
-    let request = world.request(leader, type_, group, server);
-    request.unwrap_or_else(|violation| panic!("{violation}"));
 }
 
 #[test]
@@ -510,27 +491,6 @@ fn who_waits_for_its_pause_leads_where_nobody_else_can() {
         mend(&mut world, Fault::DiskReplaced(1, false));
         let whole = run_until(&mut world, LONG, |world| world.members().len() == 2);
         assert!(whole, "{arbiter:?}\n{}", world.trace());
-    }
-}
-
-/// Wide seed 110261: after so long without a leader it is everybody's turn, and each proposal is
-/// outbid by another before slow disks have promised it.
-#[test]
-fn many_servers_that_propose_at_once_agree_on_a_leader() {
-    for seed in 1..4 {
-        let mut options = Options::quiet(10, ArbiterKind::Majority);
-        options.seed = seed;
-        options.timeout = Duration::from_millis(500);
-        options.disk_max = Duration::from_millis(40);
-        let mut world = online(options);
-        let all: Vec<usize> = (0..10).collect();
-        let cut = Fault::Cut(links(&all, &all, 2));
-        break_it(&mut world, cut.clone());
-        run(&mut world, seconds(30));
-        mend(&mut world, cut);
-        let whole = run_until(&mut world, seconds(10), |world| world.members().len() == 10);
-        let proposed = world.trace().to_string().matches("[ViewProposed]").count();
-        assert!(whole && proposed < 100, "{seed}: {proposed}\n{}", world.trace());
     }
 }
 
