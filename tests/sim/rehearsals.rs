@@ -12,23 +12,29 @@ use stead::sim::rehearse::{Case, Category, Fate, Measured, Pauses, Rehearsal, Ro
 /// `STEAD_REHEARSE_EACH=1` plays all.
 const EACH: usize = 40;
 
-fn two_servers_with_ten_resources() -> Vec<Value> {
-    let mut text = "apiVersion: stead.dev/v1alpha1
+/// Two servers and a group; `arbitration` is a line of YAML.
+fn pair(timeout: &str, arbitration: &str) -> String {
+    format!(
+        "apiVersion: stead.dev/v1alpha1
 kind: Cluster
-metadata: {name: ten}
+metadata: {{name: pair}}
 spec:
   servers:
-  - {name: one, addresses: {lan1: 10.1.0.1, lan2: 10.2.0.1}}
-  - {name: two, addresses: {lan1: 10.1.0.2, lan2: 10.2.0.2}}
-  heartbeat: {timeout: 5s, paths: [lan1, lan2]}
-  arbitration: {type: Ping, ping: {targets: [10.1.0.254]}}
+  - {{name: one, addresses: {{lan1: 10.1.0.1, lan2: 10.2.0.1}}}}
+  - {{name: two, addresses: {{lan1: 10.1.0.2, lan2: 10.2.0.2}}}}
+  heartbeat: {{timeout: {timeout}, paths: [lan1, lan2]}}
+  arbitration: {arbitration}
 ---
 apiVersion: stead.dev/v1alpha1
 kind: FailoverGroup
-metadata: {name: business}
-spec: {servers: [one, two]}
+metadata: {{name: web}}
+spec: {{servers: [one, two]}}
 "
-    .to_owned();
+    )
+}
+
+fn two_servers_with_ten_resources() -> Vec<Value> {
+    let mut text = pair("5s", "{type: Ping, ping: {targets: [10.1.0.254]}}");
     for index in 1..=10 {
         let depends = match index {
             1 => String::new(),
@@ -40,7 +46,7 @@ apiVersion: stead.dev/v1alpha1
 kind: Resource
 metadata: {{name: r{index}}}
 spec:
-  group: business{depends}
+  group: web{depends}
   type: Exec
   exec: {{start: [/srv/r{index}, start], stop: [/srv/r{index}, stop]}}
 ---
@@ -71,31 +77,16 @@ fn parsed(text: String) -> Vec<Value> {
 
 /// Two servers with one resource; `arbitration` is a line of YAML.
 fn rehearsal(arbitration: &str) -> Rehearsal {
-    let text = format!(
-        "apiVersion: stead.dev/v1alpha1
-kind: Cluster
-metadata: {{name: pair}}
-spec:
-  servers:
-  - {{name: one, addresses: {{lan1: 10.1.0.1, lan2: 10.2.0.1}}}}
-  - {{name: two, addresses: {{lan1: 10.1.0.2, lan2: 10.2.0.2}}}}
-  heartbeat: {{timeout: 1s, paths: [lan1, lan2]}}
-  arbitration: {arbitration}
----
-apiVersion: stead.dev/v1alpha1
-kind: FailoverGroup
-metadata: {{name: web}}
-spec: {{servers: [one, two]}}
----
+    let resource = "---
 apiVersion: stead.dev/v1alpha1
 kind: Resource
-metadata: {{name: app}}
+metadata: {name: app}
 spec:
   group: web
   type: Exec
-  exec: {{command: [/bin/app]}}
-"
-    );
+  exec: {command: [/bin/app]}
+";
+    let text = pair("1s", arbitration) + resource;
     Rehearsal::new(&parsed(text), &Measured::default(), 1, Pauses::Cut).unwrap()
 }
 
