@@ -1,9 +1,11 @@
-//! Who listens on a TCP port of this machine, as `/proc` tells it.
+//! Who listens on a TCP port of this machine, as the kernel tells it.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::{fmt, fs, io};
+
+mod netlink;
 
 /// State "listening" in `/proc/net/tcp`.
 const LISTENING: &str = "0A";
@@ -39,6 +41,19 @@ impl fmt::Display for Listener {
 
 /// Every listener on `port` in this network namespace, on whatever address.
 pub fn listeners(port: u16) -> io::Result<Vec<Listener>> {
+    // Kernels without socket monitoring are rare, and slower to read.
+    let sockets = netlink::listeners(port).or_else(|_| by_proc(port))?;
+    if sockets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut holders = holders(&sockets.iter().map(|(_, inode)| *inode).collect::<Vec<_>>());
+    Ok(sockets
+        .into_iter()
+        .map(|(address, inode)| Listener { address, process: holders.remove(&inode) })
+        .collect())
+}
+
+fn by_proc(port: u16) -> io::Result<Vec<(SocketAddr, u64)>> {
     let mut sockets = Vec::new();
     for table in ["tcp", "tcp6"] {
         // Of this thread: `/proc/net` is that of the process's first thread.
@@ -50,14 +65,7 @@ pub fn listeners(port: u16) -> io::Result<Vec<Listener>> {
         }
     }
     sockets.retain(|(address, _)| address.port() == port);
-    if sockets.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut holders = holders(&sockets.iter().map(|(_, inode)| *inode).collect::<Vec<_>>());
-    Ok(sockets
-        .into_iter()
-        .map(|(address, inode)| Listener { address, process: holders.remove(&inode) })
-        .collect())
+    Ok(sockets)
 }
 
 /// The address and inode of one line of the table, where it is a listener.
@@ -134,6 +142,20 @@ mod tests {
         assert_eq!(found[0].process.as_ref().unwrap().pid, std::process::id());
         drop(listener);
         assert_eq!(listeners(address.port()).unwrap(), []);
+    }
+
+    #[test]
+    fn netlink_and_proc_tell_the_same() {
+        for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {
+            let listener = TcpListener::bind(address).unwrap();
+            let address = listener.local_addr().unwrap();
+            let connected = std::net::TcpStream::connect(address).unwrap();
+            let found = netlink::listeners(address.port()).unwrap();
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!(found[0].0, address);
+            assert_eq!(found, by_proc(address.port()).unwrap());
+            drop(connected);
+        }
     }
 
     #[test]
