@@ -404,7 +404,7 @@ impl Engine {
         self.groups.handle_timeout(self.now);
         self.monitors.handle_timeout(self.now);
         if self.now.instant >= self.next_tick {
-            self.next_tick = self.now.instant + self.tick_interval();
+            self.next_tick = self.now.instant + self.tick_interval() + self.tick_slack();
             self.tick();
         }
         self.consider_end();

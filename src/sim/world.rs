@@ -193,6 +193,8 @@ pub struct World<N> {
     healed: bool,
     /// Until when each keeper let services live when all was healed.
     leases_healed: Vec<Option<Instant>>,
+    /// When the last check that hangs is given up.
+    hung_until: TrueTime,
     /// A fault that waits for a moment.
     ambush: Option<aim::Ambush>,
     /// Whom the last fault met.
@@ -252,6 +254,7 @@ impl<N: Node> World<N> {
             fences_failing: BTreeMap::new(),
             healed: false,
             leases_healed: Vec::new(),
+            hung_until: TrueTime(0),
             ambush: None,
             victim: None,
             drawn: BTreeMap::new(),

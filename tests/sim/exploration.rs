@@ -83,7 +83,6 @@ const BROKEN: &[(Mutation, &str)] = &[
     (Mutation::AbsentNotWaitedFor, "servers=3 arbiter=Majority cuts=1"),
     (Mutation::LeaderNotBoundByAcks, "servers=3 arbiter=Majority cuts=1"),
     (Mutation::LeaseEndIgnored, "servers=3 arbiter=Majority cuts=1"),
-    (Mutation::OwnReportNotTaken, "servers=3 arbiter=Majority cuts=1"),
 ];
 
 #[test]

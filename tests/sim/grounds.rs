@@ -191,8 +191,14 @@ impl Ground {
                 let mut options = majority(&[]);
                 let timeout = options.timeout;
                 let begin = Duration::from_secs(8);
-                let deaf = timeout + timeout * u32::try_from(seed % 30).unwrap_or(0) / 100;
-                let acts = [cut(&[0], &[1], begin, timeout * 10), cut(&[0], &[2], begin, deaf)];
+                let deaf = timeout * u32::try_from(90 + seed % 40).unwrap_or(0) / 100;
+                let later = begin + Duration::from_millis(seed * 7 % 100);
+                let half = Fault::Cut(if seed.is_multiple_of(2) {
+                    links(&[0], &[2], 1)
+                } else {
+                    both_ways(&[0], &[2], 1)
+                });
+                let acts = [cut(&[0], &[1], begin, timeout * 10), act(later, half, deaf)];
                 options.script = Some(acts.into());
                 options
             }

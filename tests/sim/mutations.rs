@@ -64,7 +64,8 @@ fn means(of: Mutation) -> Means {
         Mutation::FreedByOldAuthority => Hunt(Ground::LongLease),
         Mutation::HalfIsMajority => Hunt(Ground::Halves),
         Mutation::AuthorityAgeDropped => Hunt(Ground::Five),
-        Mutation::SpecBeforeCommit | Mutation::TimesRaisedAtOnce => Hunt(Ground::Retimes),
+        Mutation::SpecBeforeCommit => Hunt(Ground::Retimes),
+        Mutation::TimesRaisedAtOnce => Saved("a-longer-time-out-that-is-taken-back"),
         Mutation::AcksOfSomeSuffice => Hunt(Ground::LeaseOfThree),
         Mutation::BootAgesForgotten
         | Mutation::FarewellOfAnyRun
@@ -101,7 +102,7 @@ fn means(of: Mutation) -> Means {
         Mutation::HandoverIgnored
         | Mutation::DiskHigherTermUnseen
         | Mutation::DiskClaimBetweenUnseen => Hunt(Ground::SharedDisk),
-        Mutation::ProposalAbandoned => Hunt(Ground::Wide),
+        Mutation::ProposalAbandoned => Saved("a-proposal-that-was-outbid"),
         Mutation::SurplusToldOnce => Saved("a-copy-that-could-not-be-stopped-548"),
         Mutation::CopyNotAwaited => Course(courses::a_copy_that_is_being_ended_is_waited_for),
         Mutation::PlacedOnServerOut => Course(courses::nothing_runs_on_a_server_that_is_out),
@@ -155,7 +156,7 @@ fn catch(mutation: Mutation) -> Result<String, String> {
         }
     };
     match means(mutation) {
-        Means::Hunt(ground) => hunt(flaw, ground).ok_or_else(|| "not caught".to_owned()),
+        Means::Hunt(ground) => hunt(mutation, ground).ok_or_else(|| "not caught".to_owned()),
         Means::Saved(name) => judged(&|flaw| saved::kept(name, flaw)),
         Means::Course(course) => {
             judged(&|flaw| course(flaw).map_err(|violation| format!("{:?}", violation.invariant)))
@@ -165,16 +166,20 @@ fn catch(mutation: Mutation) -> Result<String, String> {
 }
 
 /// Only a schedule that the good engine passes says something about the broken one.
-fn hunt(flaw: Flaw, ground: Ground) -> Option<String> {
+fn hunt(mutation: Mutation, ground: Ground) -> Option<String> {
+    let flaw = Flaw::of(mutation);
     if let Some(seed) = number("STEAD_STORY") {
         let options = Options { flaw, ..ground.options(seed) };
         let told = run::<Engine>(&options, None, Detail::Lines);
         println!("{options}\n{}\n{:?}", told.milestones.join("\n"), told.result);
     }
-    for seed in 1..=SCHEDULES_MAX {
+    for seed in 1..=number("STEAD_SCHEDULES").unwrap_or(SCHEDULES_MAX) {
         let options = Options { flaw, ..ground.options(seed) };
         let Err(failed) = play_options::<Engine>(options) else { continue };
         if play_options::<Engine>(ground.options(seed)).is_ok() {
+            if let Ok(name) = std::env::var("STEAD_SAVE") {
+                saved::keep(&failed, mutation, &name);
+            }
             return Some(format!("{:?} after {seed}", failed.violation.invariant));
         }
     }
@@ -182,7 +187,8 @@ fn hunt(flaw: Flaw, ground: Ground) -> Option<String> {
 }
 
 /// `STEAD_MUTATION` names those that are hunted; without it all are. `STEAD_STORY` is a schedule of
-/// their grounds whose story is told.
+/// their grounds whose story is told, `STEAD_SCHEDULES` how many are tried, and `STEAD_SAVE` the
+/// name under which the one that is noticed is kept, made small.
 #[test]
 fn broken_engines_are_caught() {
     let next = AtomicUsize::new(0);

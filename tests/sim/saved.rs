@@ -89,6 +89,13 @@ fn every_saved_schedule_passes_and_breaks_the_engine_that_it_was_found_with() {
     }
 }
 
+/// Keeps what a broken engine failed, made small.
+pub fn keep(failed: &Failed, mutation: Mutation, name: &str) {
+    let shrunk = shrink::<Engine>(failed, Some(format!("{mutation:?}")), TRIES);
+    let text = shrunk.schedule.text(&shrunk.violation);
+    fs::write(folder().join(format!("{name}.yaml")), text).unwrap();
+}
+
 /// The first schedule that a broken engine fails and the real one does not.
 fn found(mutation: Mutation) -> Box<Failed> {
     let fails = |seed| {
@@ -118,8 +125,5 @@ fn what_a_broken_engine_fails_shrinks_to_a_handful_of_acts() {
         assert!(after <= ACTS_MAX, "{after} acts are left\n{story}");
         let text = schedule.text(&violation);
         assert_eq!(Schedule::read(&text).unwrap().text(&violation), text);
-        if std::env::var("STEAD_SAVE").is_ok() {
-            fs::write(folder().join(format!("{name}.yaml")), text).unwrap();
-        }
     }
 }

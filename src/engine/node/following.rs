@@ -56,7 +56,22 @@ impl Engine {
         if renew.answer && (news || self.answered != Some(stamp)) {
             self.answered = Some(stamp);
             self.send_ack(from, &renew);
+            self.tick_along();
         }
+    }
+
+    /// A member's heartbeats leave with its answer: one packet for both, at one wake-up. Never later
+    /// than they would, but for [`Self::tick_slack`].
+    fn tick_along(&mut self) {
+        if self.next_tick.since(self.now.instant) <= self.tick_interval() / 2 {
+            self.next_tick = self.now.instant;
+        }
+    }
+
+    /// What a member waits longer than an interval, for its leader's renewal to come first.
+    pub(super) fn tick_slack(&self) -> Duration {
+        let follows = self.view.as_ref().is_some_and(|view| view.leader != *self.me());
+        if follows && self.lease_live() { self.tick_interval() / 20 } else { Duration::ZERO }
     }
 
     fn follow(&mut self, from: &ServerName, boot: BootId, renew: &Renew) {

@@ -319,6 +319,9 @@ impl<N: Node> World<N> {
         };
         let name = name.or_else(|| spec.while_active.clone());
         let about = name.map(ResourceName::from);
+        if hangs {
+            self.hung_until = self.hung_until.max(self.now + delay);
+        }
         let check = Box::new(super::Check { monitor, about, hangs });
         self.after(delay, Happening::Check { server, boot, id, check });
     }

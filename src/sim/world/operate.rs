@@ -286,8 +286,9 @@ impl<N: Node> World<N> {
         Err(Violation::new(Invariant::I3, self.now, text))
     }
 
-    /// Servers that something from before all was healed can still stop: each that does not run,
-    /// follows another than the leader, misses somebody, or has been given no longer lease since.
+    /// What something from before all was healed can still stop: each server that does not run,
+    /// follows another than the leader, misses somebody, or has been given no longer lease since;
+    /// and what a check watches that will have had no answer.
     fn restless(&self) -> Vec<String> {
         let leader = self.leader().and_then(|leader| self.machines[leader].agent.as_ref());
         let term = leader.and_then(|leader| leader.node.leads());
@@ -302,7 +303,8 @@ impl<N: Node> World<N> {
         };
         let all = self.machines.iter().zip(&self.leases_healed);
         let restless = all.filter(|(machine, healed)| !calm(machine, **healed));
-        restless.map(|(machine, _)| format!("{} is restless", machine.name)).collect()
+        let hangs = (self.now <= self.hung_until).then(|| "a check hangs".to_owned());
+        restless.map(|(machine, _)| format!("{} is restless", machine.name)).chain(hangs).collect()
     }
 
     /// Whether the leader still has something to do that somebody asked for, or will have once that
