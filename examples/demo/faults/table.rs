@@ -74,8 +74,11 @@ pub fn document(outcomes: &[Outcome]) -> Result<String> {
          heartbeat time-out 1 s, HAProxy and a client in front), each at the server that the\n\
          group was active on. *Outage* is the client's longest time without an answer; *two active*\n\
          is what the recorder saw, which asks every server directly every 5 ms. Marks: ○ goes on;\n\
-         △ goes on by what the product does; × does not. A row that nothing plays says why.\n\n\
-         | place | fault | guide | played as | outage | two active | server | told |\n\
+         △ goes on by what the product does; × does not. A row that nothing plays says why.\n\n",
+    );
+    writeln!(text, "{}\n", conditions())?;
+    text.push_str(
+        "| place | fault | guide | played as | outage | two active | server | told |\n\
          |---|---|---|---|---|---|---|---|\n",
     );
     write_rows(&mut text, GUIDE, outcomes)?;
@@ -115,6 +118,19 @@ pub fn document(outcomes: &[Outcome]) -> Result<String> {
          once the fault is over. A keeper that stands still is ended by its guard with the lease.\n",
     );
     Ok(text)
+}
+
+/// What the figures were measured with.
+fn conditions() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').nth(2).unwrap_or("?").to_owned();
+    format!(
+        "Each fault was played once, all of them by one cluster, one after the other, with programs\n\
+         that were built for debugging: servers, balancer, client and recorder share {cores} cores\n\
+         (load average over the last quarter of an hour: {load}), and what a busy machine adds is in\n\
+         the times."
+    )
 }
 
 fn played<'a>(row: &Row<'a>) -> Option<&'a str> {
