@@ -15,7 +15,7 @@ use crate::engine::durable::Durable;
 use crate::engine::effect::Record;
 use crate::engine::ids::{IncarnationId, Revision, Term};
 use crate::engine::lineage::Lineage;
-use crate::engine::model::ObjectKey;
+use crate::engine::model::{ObjectKey, Objects};
 use crate::engine::placement::{
     Desired, DiskIntent, GroupIntent, INTENT_KIND, disk_intent_key, group_intent_key,
 };
@@ -59,8 +59,8 @@ pub struct Recovery {
     pub before: Revision,
     /// The revision afterwards.
     pub after: Revision,
-    /// Objects that it holds, by kind.
-    pub objects: Vec<(String, usize)>,
+    /// What people wrote that it holds.
+    pub objects: Objects,
     /// The other servers.
     pub others: Vec<String>,
 }
@@ -85,13 +85,9 @@ impl Recovery {
         let (file, loaded) = StateFile::open(&path, || Err(missing))?;
         let me = ServerName::from(from);
         let (records, after) = records(&me, &loaded.durable, loaded.incarnation, now);
-        let mut objects: Vec<(String, usize)> = Vec::new();
-        for key in loaded.durable.objects.keys().filter(|key| key.kind != INTENT_KIND) {
-            match objects.last_mut() {
-                Some((kind, count)) if *kind == key.kind => *count += 1,
-                _ => objects.push((key.kind.clone(), 1)),
-            }
-        }
+        let before = loaded.durable.revision;
+        let mut objects = loaded.durable.objects;
+        objects.retain(|key, _| key.kind != INTENT_KIND);
         let others = config.peers.into_iter().map(|peer| peer.name).collect();
         Ok(Self {
             file,
@@ -99,7 +95,7 @@ impl Recovery {
             records,
             server: from.to_owned(),
             incarnation: loaded.incarnation,
-            before: loaded.durable.revision,
+            before,
             after,
             objects,
             others,
@@ -169,7 +165,7 @@ fn stopped_groups(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::model::{Objects, StoredObject};
+    use crate::engine::model::StoredObject;
 
     #[test]
     fn a_recovered_store_is_above_all_others_and_knows_its_own_folder_only() {

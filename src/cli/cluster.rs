@@ -1,5 +1,8 @@
 //! `stead cluster`: the end of the whole cluster, and what only a person may decide.
 
+mod others;
+
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
@@ -52,7 +55,8 @@ pub struct Shutdown {
 /// Where too few servers are left for such a view, or `onMissedChanges: Wait` waits for a server
 /// that is lost, this makes the store of the server it runs on
 /// the cluster's: run it there as root, with the agent stopped, then start the agent. Changes that
-/// only other servers had acknowledged are lost; where those servers come back, they keep them aside.
+/// only other servers had acknowledged are lost; where those servers come back, they keep them aside. The
+/// others are asked first, and what they hold otherwise is listed.
 /// Every group stays stopped until it is started. Never do it while other servers lead.
 #[derive(Debug, Args)]
 pub struct Recover {
@@ -79,7 +83,7 @@ pub struct Recover {
 /// Where it was refused, or could not be done.
 pub(super) async fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
-        Command::Recover(recover) => self::recover(recover),
+        Command::Recover(recover) => self::recover(recover).await,
         Command::Shutdown(shutdown) => self::shutdown(global, shutdown).await,
     }
 }
@@ -124,11 +128,11 @@ async fn what_ends(global: &Global, poweroff: bool) -> Result<(String, String), 
     Ok((name.unwrap_or_default().to_owned(), what))
 }
 
-fn recover(recover: &Recover) -> Result<(), Failure> {
+async fn recover(recover: &Recover) -> Result<(), Failure> {
     let layout = Layout::new(&recover.root, recover.config.as_deref());
     let recovery =
         Recovery::prepare(&layout, &recover.from, wall_time()).map_err(anyhow::Error::from)?;
-    print(&explain(&recovery))?;
+    print(&explain(&recovery, &others::compared(&layout, &recovery.objects).await?))?;
     if recover.dry_run {
         return print("Nothing was done (--dry-run).\n");
     }
@@ -145,17 +149,22 @@ fn recover(recover: &Recover) -> Result<(), Failure> {
     ))
 }
 
-fn explain(recovery: &Recovery) -> String {
-    let kinds: Vec<String> =
-        recovery.objects.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    let others = recovery.others.join(", ");
+/// `others`: what the other servers hold.
+fn explain(recovery: &Recovery, others: &str) -> String {
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for key in recovery.objects.keys() {
+        *kinds.entry(&key.kind).or_default() += 1;
+    }
+    let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let names = recovery.others.join(", ");
     format!(
         "The store of {server} (state folder {incarnation}, revision {before}) becomes the \
          cluster's, as revision {after}.\n\
          It holds: {objects}.\n\
-         What may be lost: every change after revision {before} that {others} acknowledged \
+         What may be lost: every change after revision {before} that {names} acknowledged \
          without {server}.\n\
-         {others} may then join with any state folder; what theirs hold is replaced.\n\
+         {others}\
+         {names} may then join with any state folder; what theirs hold is replaced.\n\
          Every group stays stopped until a person starts it, also once a view has formed: the \
          arbitration of the Cluster stays in force.\n\
          Do this only if no other server leads: look at `stead status` on each of them first.\n",

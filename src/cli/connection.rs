@@ -291,7 +291,7 @@ fn read_kubeconfig(global: &Global) -> Result<Kubeconfig, Failure> {
 }
 
 /// A client for each context, the current one first.
-async fn clients(
+pub(super) async fn clients(
     kubeconfig: &Kubeconfig,
     only: Option<&str>,
 ) -> Result<Vec<(String, kube::Client)>, Failure> {

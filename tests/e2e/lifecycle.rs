@@ -97,6 +97,47 @@ fn a_replaced_disk_is_filled_by_the_others_and_two_of_them_wait_for_a_person() {
     cluster.online("web");
 }
 
+/// What would be lost is listed first: what a server holds that answers, and who does not.
+#[test]
+fn a_recovery_lists_what_only_other_servers_hold() {
+    let (_folder, _journal, mut cluster) = cluster();
+    cluster.online("web");
+    cluster.servers[2].stop();
+    cluster.until("server", "node3", |server| server["status"]["state"] != "Online");
+    let spare = "apiVersion: stead.dev/v1alpha1\nkind: FailoverGroup\n\
+                 metadata: {name: spare}\nspec: {servers: [node1, node2]}\n";
+    let file = cluster.servers[2].root.join("spare.yaml");
+    fs::write(&file, spare).unwrap();
+    let applied = cluster.stead(&["apply", "--filename", file.to_str().unwrap()]);
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    let change = r#"{"spec": {"exec": {"environment": {"CHANGED": "yes"}}}}"#;
+    let patch =
+        cluster.kubectl(&["patch", "resources.stead.dev", "app", "--type=merge", "-p", change]);
+    assert!(patch.status.success(), "{}", String::from_utf8_lossy(&patch.stderr));
+
+    let words = |cluster: &Cluster| {
+        let tried = cluster.servers[2].recover(&["--dry-run"]);
+        assert!(tried.status.success(), "{}", String::from_utf8_lossy(&tried.stderr));
+        String::from_utf8_lossy(&tried.stdout).into_owned()
+    };
+    let said = words(&cluster);
+    for server in ["node1", "node2"] {
+        for words in [
+            "holds, and this store does not, so that it is lost:\n  FailoverGroup/spare\n",
+            "holds otherwise than this store, whose form goes on:\n  Resource/app\n",
+            "says that node",
+        ] {
+            assert!(said.contains(&format!("{server} {words}")), "{said}");
+        }
+    }
+    // One that is left without a majority still says what it has.
+    cluster.servers[0].stop();
+    until("nobody leads", || !words(&cluster).contains("LEADS NOW"));
+    let said = words(&cluster);
+    assert!(said.contains("node1 can't be asked"), "{said}");
+    assert!(said.contains("node2 holds,") && said.contains("FailoverGroup/spare"), "{said}");
+}
+
 #[test]
 fn a_cluster_is_shut_down_on_purpose_and_starts_again_when_its_agents_do() {
     let (_folder, journal, mut cluster) = cluster();
