@@ -13,8 +13,9 @@ use tokio::sync::watch;
 
 use crate::cloud::Moto;
 use crate::metadata::{self, Metadata};
-use crate::network::{LOOKS_MAX, Network, Process, connect, pause};
+use crate::network::{LOOKS_MAX, Network, Process, pause};
 use crate::proxy::{self, Faults};
+use crate::store_network::connect;
 
 const STEAD: &str = env!("CARGO_BIN_EXE_stead");
 /// Where the agents believe that EC2 and Route 53 are: a proxy before moto.
@@ -121,9 +122,13 @@ impl Cluster {
         self.moto.network().ip(&[&format!("link set br0 {state}")]);
     }
 
-    /// Everything of a server is gone at once. Its keeper goes first: it must not say farewell.
+    /// Everything of a server is gone at once: neither agent nor keeper may tell anybody that the
+    /// other has ended.
     pub fn kill(&mut self, server: usize) {
         let server = &mut self.servers[server];
+        if let Some(agent) = &server.agent {
+            let _ = kill(agent.pid(), Signal::SIGSTOP);
+        }
         for process in [server.keeper.take(), server.agent.take()].into_iter().flatten() {
             let _ = kill(process.pid(), Signal::SIGKILL);
         }

@@ -25,5 +25,7 @@ mod pace;
 mod proxy;
 mod rows;
 mod secondary;
+#[path = "../shared/store_network.rs"]
+mod store_network;
 mod takeover;
 mod terraform;

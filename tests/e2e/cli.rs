@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -208,4 +208,26 @@ fn a_ports_check_says_by_its_code_what_it_found() {
     cluster.says(&check, 1, &["refused"]);
     cluster.says("port-check -h 127.0.0.1 -p nosuch", 3, &["nosuch"]);
     cluster.says("port-check -h 127.0.0.1", 3, &["--port"]);
+}
+
+/// A bar for whoever looks at a terminal, and nothing of it in files and pipes.
+#[test]
+fn a_rehearsal_shows_its_progress_on_a_terminal_and_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plays.json");
+    let stead = env!("CARGO_BIN_EXE_stead");
+    let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/quickstart");
+    let words = ["rehearse", "-f", quickstart, "--faults", "single", "--filter", "power"];
+    let words = [&words[..], &["-o", "json"]].concat();
+    // Its own output goes to a file, so what is on the terminal came from elsewhere.
+    let line = format!("'{stead}' '{}' > '{}'", words.join("' '"), file.display());
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]).stdin(Stdio::null());
+    let shown = Run::of(&terminal.output().unwrap()).is(0, &["rehearsing [####", "3 of 3 faults"]);
+    assert!(shown.out.ends_with("\x1b[K"), "the bar stays: {:?}", shown.out);
+
+    let piped = Run::of(&Command::new(stead).args(words).output().unwrap()).is(0, &[]);
+    assert_eq!(piped.err, "");
+    assert_eq!(piped.out, fs::read_to_string(&file).unwrap());
+    assert_eq!(piped.json()["plays"].as_array().unwrap().len(), 3);
 }

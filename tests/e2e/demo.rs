@@ -9,10 +9,17 @@ use serde_json::Value;
 /// The demo's program, with all that it starts. Its package builds no programs of examples for
 /// tests, so this does.
 pub fn program() -> PathBuf {
+    // As this test was built: the program lies where others of this run look for it.
+    let features = [
+        ("lease", cfg!(feature = "lease")),
+        ("etcd", cfg!(feature = "etcd")),
+        ("aws", cfg!(feature = "aws")),
+    ];
+    let features: Vec<&str> =
+        features.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--bin", "stead", "--example", "demo", "--example", "web"])
-        // As this test was built: the program lies where others of this run look for it.
-        .args(if cfg!(feature = "lease") { &["--features", "lease,etcd"][..] } else { &[] })
+        .args(["--features", &features.join(",")])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status();
     assert!(built.unwrap().success());

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{ALL, Cluster, group, journaled, pause, signal_namespace, until};
+use crate::harness::{ALL, Cluster, condition, group, journaled, pause, signal_namespace, until};
 
 /// A folder with a journal of the service's starts, one of the fence's uses, and the fence.
 struct Lab {
@@ -66,16 +66,6 @@ impl Lab {
 fn freeze(first: &Path) {
     let first = fs::read_to_string(first).unwrap();
     signal_namespace(first.parse().unwrap(), Signal::SIGSTOP);
-}
-
-fn condition(object: &serde_json::Value, type_: &str) -> (String, String) {
-    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    let found = conditions.into_iter().find(|condition| condition["type"] == type_);
-    let word = |key: &str| {
-        let found = found.as_ref().and_then(|found| found[key].as_str());
-        found.unwrap_or_default().to_owned()
-    };
-    (word("reason"), word("message"))
 }
 
 /// Asks the device, and waits until it says that the server is off.

@@ -4,27 +4,27 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::network::{LOOKS_MAX, Network};
+pub use crate::network::{pause, until};
+
 /// The program under test.
 const STEAD: &str = env!("CARGO_BIN_EXE_stead");
-/// Between two looks at what the cluster says.
-const LOOK: Duration = Duration::from_millis(100);
-/// Looks before a test gives up: far beyond anything expected, also on a busy machine.
-const LOOKS_MAX: usize = 1200;
 
 /// Networks of the loopback: one for each cluster of each test process.
 static NETWORKS: AtomicU32 = AtomicU32::new(0);
 
-/// Three servers.
+/// Three servers; two, where each is in a network of its own.
 pub struct Cluster {
     /// The servers.
     pub servers: Vec<Server>,
     kubeconfig: PathBuf,
+    /// What joins the servers' networks; whoever asks the cluster is there.
+    switch: Option<Network>,
     /// Removed with the cluster.
     _folder: tempfile::TempDir,
 }
@@ -41,6 +41,7 @@ pub struct Server {
     pub agent: Option<Process>,
     /// Process 1 of its namespace, where it has one.
     pub first: Option<u32>,
+    network: Option<Network>,
 }
 
 /// A process that is killed when it is dropped.
@@ -70,17 +71,13 @@ impl Clock {
 }
 
 impl Process {
-    fn start(root: &Path, subcommand: &str) -> Self {
-        Self::start_at(root, subcommand, None)
-    }
-
-    fn start_at(root: &Path, subcommand: &str, clock: Option<&Clock>) -> Self {
-        let mut command = Command::new(STEAD);
-        command.arg(subcommand).arg("--root").arg(root);
+    fn start(server: &Server, subcommand: &str, clock: Option<&Clock>) -> Self {
+        let mut command = program_in(server.network.as_ref(), STEAD);
+        command.arg(subcommand).arg("--root").arg(&server.root);
         if let Some(clock) = clock {
             clock.wind(&mut command);
         }
-        Self::run(root, subcommand, command)
+        Self::run(&server.root, subcommand, command)
     }
 
     fn run(root: &Path, name: &str, mut command: Command) -> Self {
@@ -146,14 +143,30 @@ pub fn journaled(word: &str, journal: &Path) -> String {
     format!("command: [/bin/sh, -c, 'echo {word} >> {journal}; exec sleep 100000']")
 }
 
+/// Reason and message of a condition; empty where there is none.
+pub fn condition(object: &Value, type_: &str) -> (String, String) {
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let found = conditions.into_iter().find(|condition| condition["type"] == type_);
+    let word = |key: &str| {
+        let found = found.as_ref().and_then(|found| found[key].as_str());
+        found.unwrap_or_default().to_owned()
+    };
+    (word("reason"), word("message"))
+}
+
 /// Every server.
 pub const ALL: [&str; 3] = ["node1", "node2", "node3"];
 
 /// Written before what else a manifest says: the third server votes, and runs nothing.
 pub const WITNESS: &str = "  # node3 is a witness\n";
 
+/// A program, in this network if in any.
+fn program_in(network: Option<&Network>, program: &str) -> Command {
+    network.map_or_else(|| Command::new(program), |network| network.command(program))
+}
+
 /// A manifest of three servers and what else is given, in a network that nobody else has.
-pub fn manifest(more: &str) -> String {
+fn manifest(more: &str) -> String {
     let number = std::process::id().wrapping_mul(16) + NETWORKS.fetch_add(1, Ordering::Relaxed);
     let (high, low) = (100 + number / 250 % 100, number % 250);
     let mut servers = String::new();
@@ -166,6 +179,10 @@ pub fn manifest(more: &str) -> String {
             "  - {{name: node{server}, {role}addresses: {{lan: {lan}, wan: {wan}}}}}\n"
         ));
     }
+    with_servers(&servers, more)
+}
+
+fn with_servers(servers: &str, more: &str) -> String {
     format!(
         "apiVersion: stead.dev/v1alpha1\nkind: Cluster\nmetadata: {{name: test}}\nspec:\n  \
          heartbeat: {{timeout: 1s}}\n  servers:\n{servers}{more}"
@@ -180,9 +197,47 @@ impl Cluster {
 
     /// The same, by another clock.
     pub fn new_at(more: &str, clock: Option<&Clock>) -> Self {
+        Self::made_of(&manifest(more), ALL.len(), clock)
+    }
+
+    /// Two servers, each in a network of its own, so that they can be parted; starts nothing.
+    pub fn apart(more: &str) -> Self {
+        let place = |number| format!("10.78.0.{number}");
+        let server =
+            |number| format!("  - {{name: node{number}, addresses: {{lan: {}}}}}\n", place(number));
+        let mut cluster = Self::made_of(&with_servers(&[1, 2].map(server).concat(), more), 2, None);
+        let switch = Network::new();
+        switch.ip(&["link add br0 type bridge", "address add 10.78.0.254/24 dev br0"]);
+        switch.ip(&["link set lo up", "link set br0 up"]);
+        for (number, server) in (1..).zip(&mut cluster.servers) {
+            let network = Network::new();
+            let pid = switch.pid();
+            network.ip(&[
+                "link set lo up",
+                &format!("link add lan type veth peer name port{number} netns {pid}"),
+                &format!("address add {}/24 dev lan", place(number)),
+                "link set lan up",
+            ]);
+            switch.ip(&[&format!("link set port{number} up master br0")]);
+            server.network = Some(network);
+        }
+        cluster.switch = Some(switch);
+        cluster
+    }
+
+    /// The two servers do not hear each other, or do again; whoever asks them reaches both.
+    pub fn part(&self, parted: bool) {
+        let isolated = if parted { "on" } else { "off" };
+        for number in 1..=self.servers.len() {
+            let line = format!("link set port{number} type bridge_slave isolated {isolated}");
+            self.switch.as_ref().unwrap().ip(&[&line]);
+        }
+    }
+
+    fn made_of(manifest: &str, servers: usize, clock: Option<&Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("manifest.yaml");
-        fs::write(&file, manifest(more)).unwrap();
+        fs::write(&file, manifest).unwrap();
         let out = folder.path().join("servers");
         let mut init = Command::new(STEAD);
         init.args(["init", "--power", "None", "--filename"]).arg(&file).arg("--out").arg(&out);
@@ -191,20 +246,26 @@ impl Cluster {
         }
         let made = init.output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let servers = (1..=3)
-            .map(|number| {
-                let name = format!("node{number}");
-                Server { root: out.join(&name), name, keeper: None, agent: None, first: None }
-            })
-            .collect();
-        Self { kubeconfig: out.join("admin.kubeconfig"), servers, _folder: folder }
+        let server = |number| {
+            let name = format!("node{number}");
+            let root = out.join(&name);
+            Server { root, name, keeper: None, agent: None, first: None, network: None }
+        };
+        let servers = (1..=servers).map(server).collect();
+        let kubeconfig = out.join("admin.kubeconfig");
+        Self { kubeconfig, servers, switch: None, _folder: folder }
     }
 
     /// The same, every server started.
     pub fn start(more: &str) -> Self {
         let mut cluster = Self::new(more);
-        cluster.servers.iter_mut().for_each(Server::start);
+        cluster.start_all();
         cluster
+    }
+
+    /// Starts every server.
+    pub fn start_all(&mut self) {
+        self.servers.iter_mut().for_each(Server::start);
     }
 
     /// Makes keys and certificates anew, with everything else that `stead init` makes.
@@ -218,8 +279,8 @@ impl Cluster {
 
     /// Runs a subcommand as the admin.
     pub fn stead(&self, arguments: &[&str]) -> Output {
-        let kubeconfig = &self.kubeconfig;
-        Command::new(STEAD).args(arguments).env("KUBECONFIG", kubeconfig).output().unwrap()
+        let mut command = program_in(self.switch.as_ref(), STEAD);
+        command.args(arguments).env("KUBECONFIG", &self.kubeconfig).output().unwrap()
     }
 
     /// Runs kubectl as the admin.
@@ -312,10 +373,13 @@ impl Server {
 
     /// The same, by another clock.
     pub fn start_at(&mut self, clock: Option<&Clock>) {
-        let root = &self.root;
         // The agent first: it waits for its keeper.
-        self.agent.get_or_insert_with(|| Process::start_at(root, "agent", clock));
-        self.keeper.get_or_insert_with(|| Process::start_at(root, "keeper", clock));
+        if self.agent.is_none() {
+            self.agent = Some(Process::start(self, "agent", clock));
+        }
+        if self.keeper.is_none() {
+            self.keeper = Some(Process::start(self, "keeper", clock));
+        }
     }
 
     /// One of its keys and certificates.
@@ -369,7 +433,7 @@ impl Server {
     pub fn start_on_small_disk(&mut self, size: &str) {
         let disk = self.state_folder();
         fs::create_dir_all(&disk).unwrap();
-        self.keeper = Some(Process::start(&self.root, "keeper"));
+        self.keeper = Some(Process::start(self, "keeper", None));
         // A mount namespace of its own: nobody else sees the disk, and it goes with the agent.
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c"]);
@@ -378,12 +442,25 @@ impl Server {
         self.agent = Some(Process::run(&self.root, "agent", command));
     }
 
-    /// Ends agent and keeper as a power cut does.
+    /// Ends the agent without a word, and the keeper in good order.
     pub fn stop(&mut self) {
         drop(self.agent.take());
         if let Some(keeper) = self.keeper.take() {
             keeper.signal(Signal::SIGTERM);
             keeper.wait();
+        }
+    }
+
+    /// Ends it with a service that it runs, if any, as a power cut does: none of them tells anybody
+    /// that another has ended.
+    pub fn cut_power(&mut self, service: Option<u32>) {
+        if let Some(agent) = &self.agent {
+            agent.signal(Signal::SIGSTOP);
+        }
+        drop(self.keeper.take());
+        drop(self.agent.take());
+        if let Some(service) = service {
+            let _ = kill(Pid::from_raw(service.cast_signed()), Signal::SIGKILL);
         }
     }
 
@@ -395,7 +472,7 @@ impl Server {
 
     /// `stead cluster recover` from this server.
     pub fn recover(&self, more: &[&str]) -> Output {
-        let mut command = Command::new(STEAD);
+        let mut command = program_in(self.network.as_ref(), STEAD);
         command.args(["cluster", "recover", "--from", &self.name, "--root"]).arg(&self.root);
         command.args(more).output().unwrap()
     }
@@ -422,21 +499,4 @@ impl Server {
     pub fn second_agent(&self) -> Output {
         Command::new(STEAD).args(["agent", "--root"]).arg(&self.root).output().unwrap()
     }
-}
-
-/// Between two looks at something that tells nobody when it changes.
-pub fn pause() {
-    #[allow(clippy::disallowed_methods, reason = "another process is waited for")]
-    std::thread::sleep(LOOK);
-}
-
-/// Waits until something holds.
-pub fn until(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..LOOKS_MAX {
-        if holds() {
-            return;
-        }
-        pause();
-    }
-    panic!("{what}: never");
 }

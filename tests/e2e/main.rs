@@ -4,10 +4,14 @@
 
 mod cli;
 mod demo;
+mod disk_witness;
+mod dual_activation;
 mod faults;
 mod fencing;
 mod harness;
 mod lifecycle;
+#[path = "../shared/network.rs"]
+mod network;
 mod partition;
 mod pauses;
 mod refusals;

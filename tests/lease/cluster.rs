@@ -18,8 +18,9 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 pub use crate::network::until;
-use crate::network::{LOOKS_MAX, Network, Process, connect, pause};
+use crate::network::{LOOKS_MAX, Network, Process, pause};
 use crate::servers;
+use crate::store_network::connect;
 
 const STEAD: &str = env!("CARGO_BIN_EXE_stead");
 const MANIFEST: &str = include_str!("../../manifests/lease-two-servers/cluster.yaml");
@@ -167,9 +168,13 @@ impl Cluster {
         self.servers[0].network.ip(&[&format!("link set lan1 {state}")]);
     }
 
-    /// Everything of a server is gone at once. Its keeper goes first: it must not say farewell.
+    /// Everything of a server is gone at once: neither agent nor keeper may tell anybody that the
+    /// other has ended.
     pub fn kill(&mut self, server: usize) {
         let service = self.service();
+        if let Some(agent) = &self.servers[server].agent {
+            let _ = kill(agent.pid(), Signal::SIGSTOP);
+        }
         drop(self.servers[server].keeper.take());
         drop(self.servers[server].agent.take());
         let _ = kill(Pid::from_raw(service), Signal::SIGKILL);

@@ -16,6 +16,8 @@ mod network;
 mod proxy;
 mod scenarios;
 mod servers;
+#[path = "../shared/store_network.rs"]
+mod store_network;
 mod takeover;
 
 use scenarios::Backend;

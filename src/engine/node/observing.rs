@@ -87,15 +87,7 @@ impl Engine {
             aspects.push(Aspect { type_: "Reconciling", status: true, reason, message });
         }
         aspects.extend(self.history_aspect());
-        if online < configured {
-            let out: Vec<String> = servers
-                .iter()
-                .filter(|(_, server)| server.state != ServerState::Online)
-                .map(|(name, server)| format!("{name}: {}", server.message))
-                .collect();
-            let message = out.join("; ");
-            aspects.push(Aspect { type_: "Degraded", status: true, reason: "ServerOut", message });
-        }
+        aspects.extend(self.cluster_degraded(servers));
         let now = self.now.wall;
         let generation = cluster.generation;
         let conditions = aspects
@@ -131,6 +123,25 @@ impl Engine {
                 },
             }),
         }
+    }
+
+    /// Servers that take no part, and an arbiter that would not let this view act: with one more
+    /// fault nobody may go on.
+    fn cluster_degraded(
+        &self,
+        servers: &BTreeMap<ServerName, ServerStatus>,
+    ) -> Option<Aspect<'static>> {
+        let mut words: Vec<String> = servers
+            .iter()
+            .filter(|(_, server)| server.state != ServerState::Online)
+            .map(|(name, server)| format!("{name}: {}", server.message))
+            .collect();
+        let reason = if words.is_empty() { "ArbitrationUnknown" } else { "ServerOut" };
+        let leadership = self.leadership.as_ref();
+        let refuses = leadership.filter(|it| !it.arbiter_held && !it.arbiter_said.is_empty());
+        words.extend(refuses.map(|it| format!("the arbiter: {}", it.arbiter_said)));
+        let message = words.join("; ");
+        (!message.is_empty()).then_some(Aspect { type_: "Degraded", status: true, reason, message })
     }
 
     fn arbiter_words(&self) -> String {

@@ -1,0 +1,117 @@
+//! Two servers and a disk that both reach (WS-2): they are parted, one is lost, the disk is lost.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+
+use crate::harness::{Cluster, condition, group, until};
+use crate::lifecycle::{lives, starts};
+
+/// A service that writes down its number, and before that whom of its forerunners it met alive.
+const SERVICE: &str = r#"
+for one in $(cat DIR/journal 2>/dev/null); do
+    grep -q '^State:.[^Z]' "/proc/$one/status" 2>/dev/null && echo "$$ met $one" >> DIR/two
+done
+echo $$ >> DIR/journal
+exec sleep 100000
+"#;
+
+/// A folder with the disk, the service and what it wrote.
+struct Lab(tempfile::TempDir);
+
+impl Lab {
+    /// And a cluster that has started; the disk is made ready on one server only.
+    fn new() -> (Self, Cluster) {
+        let lab = Self(tempfile::tempdir().unwrap());
+        let folder = lab.0.path().display().to_string();
+        fs::write(lab.path("service"), SERVICE.replace("DIR", &folder)).unwrap();
+        let disk = lab.path("disk").display().to_string();
+        let command = format!("command: [/bin/sh, {folder}/service]");
+        let mut cluster = Cluster::apart(&format!(
+            "  arbitration: {{type: Disk, disk: {{device: {disk}, ioTimeout: 1s}}}}\n{}",
+            group(&["node1", "node2"], &command)
+        ));
+        for (index, answer) in [(0, "is ready for"), (1, "was ready for")] {
+            let root = cluster.servers[index].root.display().to_string();
+            let init = ["disk-arbiter", "init", "--create", "--device", &disk, "--root", &root];
+            let said = cluster.stead(&init);
+            let text = String::from_utf8_lossy(&said.stdout).into_owned();
+            assert!(said.status.success() && text.contains(answer), "{said:?}");
+        }
+        cluster.start_all();
+        (lab, cluster)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn starts(&self) -> Vec<u32> {
+        starts(&self.path("journal"))
+    }
+
+    /// The service that was started last, which is alive.
+    fn service(&self) -> u32 {
+        let last = *self.starts().last().unwrap();
+        assert!(lives(last));
+        last
+    }
+
+    /// None met another, the present one included.
+    fn none_met_another(&self) {
+        assert!(!self.path("two").exists(), "{:?}", fs::read_to_string(self.path("two")));
+    }
+}
+
+/// The active server is the one that the disk does not favour: so the group moves.
+#[test]
+fn of_two_parted_servers_the_disk_lets_one_go_on_and_it_takes_over_from_a_lost_one() {
+    let (lab, mut cluster) = Lab::new();
+    cluster.online("web");
+    let moved = cluster.stead(&["group", "move", "web", "--to", "node2"]);
+    assert!(moved.status.success(), "{}", String::from_utf8_lossy(&moved.stderr));
+    cluster.online_where("web", |now| now == "node2");
+    let before = lab.service();
+
+    cluster.part(true);
+    cluster.online_where("web", |now| now == "node1");
+    assert!(!lives(before));
+    let after = lab.service();
+
+    cluster.part(false);
+    cluster.until("server", "node2", |server| server["status"]["state"] == "Out");
+    assert_eq!(cluster.online("web"), "node1");
+    assert_eq!(lab.service(), after, "the service was disturbed");
+
+    let returned = cluster.stead(&["server", "return", "node2"]);
+    assert!(returned.status.success(), "{}", String::from_utf8_lossy(&returned.stderr));
+    cluster.server("node1").cut_power(Some(after));
+    cluster.online_where("web", |now| now == "node2");
+    lab.service();
+    assert_eq!(lab.starts().len(), 4);
+    lab.none_met_another();
+}
+
+#[test]
+fn a_lost_disk_is_told_and_nothing_runs_without_disk_and_peer() {
+    let (lab, mut cluster) = Lab::new();
+    let first = cluster.online("web");
+    let service = lab.service();
+    let kept = fs::read(lab.path("disk")).unwrap();
+
+    File::options().write(true).open(lab.path("disk")).unwrap().set_len(0).unwrap();
+    let told = cluster
+        .until("cluster", "test", |cluster| condition(cluster, "Degraded").1.contains("disk"));
+    assert_eq!(condition(&told, "Degraded").0, "ArbitrationUnknown");
+    assert_eq!(cluster.online("web"), first);
+    assert_eq!(lab.service(), service, "the service was disturbed");
+
+    let peer = if first == "node1" { "node2" } else { "node1" };
+    cluster.server(peer).cut_power(None);
+    until("the service ends", || !lives(service));
+
+    // The disk alone is enough.
+    fs::write(lab.path("disk"), kept).unwrap();
+    cluster.online_where("web", |now| now == first);
+    until("the service starts again", || lab.starts().len() == 2);
+    lab.none_met_another();
+}
