@@ -25,6 +25,9 @@ const OBSERVERS: Duration = Duration::from_millis(20);
 const TOLD_MAX: usize = 60;
 /// systemd starts a keeper again after this time; here we do.
 const RESTART: Duration = Duration::from_millis(1100);
+/// A rehearsal begins at rest: nobody has started for longer than a takeover wait, which is less than
+/// so many time-outs.
+const REST_TIMEOUTS: u32 = 2;
 /// A fault that interrupts nothing is watched for so many time-outs.
 const WATCHED_TIMEOUTS: u32 = 4;
 
@@ -43,11 +46,7 @@ enum Fault {
     StandbyAgent,
 }
 
-/// Agents are killed first: a rehearsal begins with a cluster that has just started, and a keeper's
-/// farewell frees its server at once only where every member supported this very run of it last.
 const FAULTS: [Fault; 10] = [
-    Fault::Agent,
-    Fault::StandbyAgent,
     Fault::Move,
     Fault::Keeper,
     Fault::Application,
@@ -56,6 +55,8 @@ const FAULTS: [Fault; 10] = [
     Fault::Freeze,
     Fault::PathOfHolder,
     Fault::StandbyPower,
+    Fault::Agent,
+    Fault::StandbyAgent,
 ];
 
 /// What a rehearsal says.
@@ -85,6 +86,7 @@ pub async fn compare(stage: &mut Stage) -> Result<()> {
     println!("{:<44} {:>8} {:>8}  {:>10} {:>10}", "fault", "real", "by", "rehearsed", "by");
     for fault in FAULTS {
         home_again(stage, &home).await?;
+        tokio::time::sleep(stage.cluster().manifest().timeout * REST_TIMEOUTS).await;
         let expected = find(&rehearsed, stage, fault, &home)?;
         let at = boot_time()?;
         let before = stage.record().dual.len();
