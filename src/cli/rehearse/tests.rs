@@ -54,6 +54,28 @@ fn the_table_of_the_quickstart_is_as_it_was() {
     });
 }
 
+/// CP-32: whoever thaws and has ended what it ran is no copy too many.
+#[test]
+fn that_two_ran_a_group_is_told_where_they_did_and_nowhere_else() {
+    for filter in [&["--faults", "single"][..], &["--filter", "freeze"]] {
+        let arguments = arguments(&[&["-f", QUICKSTART], filter].concat());
+        let objects = check_manifests(&read_files(&arguments.filename).unwrap()).unwrap();
+        let rehearsal = Rehearsal::new(&objects, &Measured::default(), 1, Pauses::Cut).unwrap();
+        let filter = Filter::new(&arguments.filter, &rehearsal).unwrap();
+        let doubles = arguments.faults == Faults::Double;
+        let rows = work::rows(&rehearsal, &filter, doubles, false).unwrap();
+        assert!(rows.iter().any(|row| row.is_dual()), "a clock that stands still lets two run");
+        for row in rows {
+            let (_, lines) = rehearsal.story(&row.id()).unwrap();
+            let mut events = lines.iter().filter_map(|line| line.event.as_ref());
+            let told = events.any(|event| event.reason.starts_with("DualActivation"));
+            assert!(row.is_dual() || !told, "told though only one ran: {}", row.id());
+            // Of a pair the second fault may keep the copies from ever meeting.
+            assert!(told || doubles || !row.is_dual(), "not told: {}", row.id());
+        }
+    }
+}
+
 #[test]
 fn every_form_tells_of_every_play() {
     let words = ["-f", QUICKSTART, "--filter", "power"];
