@@ -290,7 +290,6 @@ fn prepare(
     let (host, lease) = host(options, &config, &me, &keeper, &inbox, runtime);
     watch_keeper(&keeper, &inbox, runtime);
     tell_guard(&inbox, keeper.welcome());
-    let engine = start_engine(&me, boot, loaded.incarnation, loaded.durable)?;
     let writer = start_writer(file, layout, &inbox)?;
     let handle = runtime.handle().clone();
     let storage = Arc::new(Storage::new());
@@ -305,6 +304,9 @@ fn prepare(
         config.cluster.clone(),
         Arc::new(move |input| answers.input(input)),
     );
+    // Last: from now on it looks around for one time-out before it takes anybody for lost, and what
+    // came before may have taken as long where a machine has much to do.
+    let engine = start_engine(&me, boot, loaded.incarnation, loaded.durable)?;
     let shell = Shell {
         engine,
         me,
