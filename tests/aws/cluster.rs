@@ -57,7 +57,8 @@ impl Server {
         self.keeper = run("keeper");
     }
 
-    fn log(&self) -> String {
+    /// What its agent has logged.
+    pub fn log(&self) -> String {
         fs::read_to_string(self.root.join("agent.log")).unwrap_or_default()
     }
 

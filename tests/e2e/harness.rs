@@ -399,9 +399,11 @@ impl Server {
     pub fn start_in_namespace(&mut self) -> u32 {
         let mut command = Command::new("unshare");
         command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"]);
-        // Process 1 ends both in the order in which units are stopped.
+        // Process 1 ends both in the order in which units are stopped; `wait` with no child at all would
+        // return at once.
         command.arg(
             r#""$1" keeper --root "$2" & k=$!; "$1" agent --root "$2" & a=$!
+            sleep infinity &
             trap 'kill $a; wait $a; kill $k; wait $k; exit 0' USR1
             while :; do wait; done"#,
         );
