@@ -62,15 +62,17 @@ fn read_answer(mut rest: &[u8], found: &mut Vec<(SocketAddr, u64)>) -> io::Resul
     while !rest.is_empty() {
         let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        match message.payload {
-            NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
-                let id = &response.header.socket_id;
-                let address = SocketAddr::new(id.source_address, id.source_port);
-                found.push((address, response.header.inode.into()));
-            }
-            NetlinkPayload::Error(error) => return Err(error.to_io()),
-            NetlinkPayload::Done(_) => return Ok(true),
-            _ => {}
+        let payload = message.payload;
+        if let NetlinkPayload::Done(_) = payload {
+            return Ok(true);
+        }
+        if let NetlinkPayload::Error(error) = payload {
+            return Err(error.to_io());
+        }
+        if let NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) = payload {
+            let id = &response.header.socket_id;
+            let address = SocketAddr::new(id.source_address, id.source_port);
+            found.push((address, response.header.inode.into()));
         }
         // Messages begin at multiples of four.
         let length = (message.header.length as usize).next_multiple_of(4);
