@@ -26,7 +26,7 @@ pub fn listeners(port: u16) -> io::Result<Vec<(SocketAddr, u64)>> {
         let socket_id = SocketId { source_port: port, ..socket_id };
         ask(family, socket_id, &mut found)?;
     }
-    // Kernels before 5.4 may tell of others too.
+    // It was asked for this port alone; whether it looks at that is not relied on.
     found.retain(|(address, _)| address.port() == port);
     Ok(found)
 }
