@@ -34,13 +34,19 @@ type Written = BTreeMap<ObjectKey, Value>;
 /// Where this server's keys can't be used.
 pub(super) async fn compared(layout: &Layout, own: &Objects) -> Result<String, Failure> {
     let config = AgentConfig::read(layout).map_err(anyhow::Error::from)?;
-    let own = own.iter().filter_map(|(key, object)| {
-        Some((key.clone(), written(&serde_json::from_str(&object.json).ok()?)))
-    });
-    let own: Written = own.collect();
+    let own = people(own);
     let asked = config.peers.iter().map(|peer| paragraph(layout, &config, peer, &own));
     let paragraphs: Result<Vec<String>, Failure> = join_all(asked).await.into_iter().collect();
     Ok(paragraphs?.concat())
+}
+
+/// Of a store what is asked of the others, too: operations come and go by themselves.
+fn people(objects: &Objects) -> Written {
+    let asked = objects.iter().filter(|(key, _)| KINDS.iter().any(|kind| kind.kind == key.kind));
+    let read = asked.filter_map(|(key, object)| {
+        Some((key.clone(), written(&serde_json::from_str(&object.json).ok()?)))
+    });
+    read.collect()
 }
 
 async fn paragraph(
@@ -144,12 +150,25 @@ fn difference(server: &str, own: &Written, theirs: &Written, leader: &str) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::ids::Revision;
+    use crate::engine::model::StoredObject;
 
     fn store(objects: &[(&str, &str, Value)]) -> Written {
         let object = |(kind, name, spec): &(&str, &str, Value)| {
             (ObjectKey::new(*kind, *name), written(&json!({"spec": spec, "status": {"x": 1}})))
         };
         objects.iter().map(object).collect()
+    }
+
+    #[test]
+    fn an_operation_of_this_store_is_nothing_that_comes_back() {
+        let mut objects = Objects::new();
+        for (kind, name) in [("Operation", "move-1"), ("Resource", "app")] {
+            let object = StoredObject { revision: Revision(1), json: r#"{"spec": {}}"#.into() };
+            objects.insert(ObjectKey::new(kind, name), object);
+        }
+        let own: Vec<String> = people(&objects).into_keys().map(|key| key.name).collect();
+        assert_eq!(own, ["app"]);
     }
 
     #[test]
