@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::harness::{Cluster, condition, group, until};
-use crate::lifecycle::{lives, starts};
+use crate::lifecycle::{lives, started, starts};
 
 /// A folder with what the service wrote.
 struct Lab(tempfile::TempDir);
@@ -31,8 +31,7 @@ impl Lab {
         cluster.start_all();
         assert_eq!(cluster.online("web"), "node1");
         cluster.part(true);
-        until("the other server starts it, too", || starts(&journal).len() == 2);
-        let both = starts(&journal);
+        let both = started(&journal, 2);
         assert!(both.iter().all(|one| lives(*one)), "nothing is divided: {both:?}");
         (lab, cluster, [both[0], both[1]])
     }

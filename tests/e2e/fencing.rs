@@ -9,7 +9,9 @@ use std::thread::JoinHandle;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{ALL, Cluster, condition, group, journaled, pause, signal_namespace, until};
+use crate::harness::{
+    ALL, Cluster, condition, group, journaled, lines, pause, signal_namespace, until, written,
+};
 
 /// A folder with a journal of the service's starts, one of the fence's uses, and the fence.
 struct Lab {
@@ -36,13 +38,18 @@ impl Lab {
         self.folder.path().join(name)
     }
 
-    fn lines(&self, name: &str) -> Vec<String> {
-        let text = fs::read_to_string(self.path(name)).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
+    /// How the fence was used.
+    fn uses(&self) -> Vec<String> {
+        lines(&self.path("fence"))
+    }
+
+    /// Where the service was started, which was this often.
+    fn starts(&self, times: usize) -> Vec<String> {
+        written(&self.path("journal"), times)
     }
 
     fn stops(&self) -> usize {
-        self.lines("fence").iter().filter(|line| line.starts_with("stop")).count()
+        self.uses().iter().filter(|line| line.starts_with("stop")).count()
     }
 
     fn cluster(&self, fencing: &str) -> Cluster {
@@ -121,6 +128,7 @@ fn a_frozen_server_is_fenced_before_its_group_starts_elsewhere() {
     let lab = Lab::new(KILL);
     let cluster = lab.cluster("onFailure: Block");
     let first = cluster.online("web");
+    lab.starts(1);
     cluster
         .until("cluster", "test", |cluster| condition(cluster, "FencingReady").0 == "FencingReady");
     assert_eq!(lab.stops(), 0);
@@ -129,11 +137,8 @@ fn a_frozen_server_is_fenced_before_its_group_starts_elsewhere() {
     // What was confirmed is what freed it: the frozen one can't thaw any more.
     let first_process = fs::read_to_string(lab.path(&first)).unwrap();
     assert!(!Path::new(&format!("/proc/{first_process}/ns/pid")).exists());
-    assert_eq!(
-        lab.lines("fence").iter().filter(|line| **line == format!("stop {first}")).count(),
-        1
-    );
-    assert_eq!(lab.lines("journal"), [first.clone(), second]);
+    assert_eq!(lab.uses().iter().filter(|line| **line == format!("stop {first}")).count(), 1);
+    assert_eq!(lab.starts(2), [first.clone(), second]);
     let why = cluster.stead(&["why", "failovergroup/web"]);
     let why = String::from_utf8_lossy(&why.stdout).into_owned();
     assert!(why.contains("ServerFenced"), "{why}");
@@ -144,19 +149,20 @@ fn a_fence_that_fails_blocks_the_takeover_until_a_person_certifies_and_a_clean_s
     let lab = Lab::new("[ -e $d/repaired ] || { echo no such machine; exit 3; }\nexit 0");
     let mut cluster = lab.cluster("onFailure: Block");
     let first = cluster.online("web");
+    lab.starts(1);
     freeze(&lab.path(&first));
     let group = cluster.until("failovergroup", "web", |group| {
         condition(group, "Ready").0 == "WaitingForFencingFailed"
     });
     let message = condition(&group, "Ready").1;
     assert!(message.contains("exited with code 3") && message.contains(&first), "{message}");
-    assert_eq!(lab.lines("journal"), std::slice::from_ref(&first));
+    assert_eq!(lab.starts(1), std::slice::from_ref(&first));
     // Without the flag nobody certifies anything.
     assert!(!cluster.stead(&["server", "confirm-down", &first]).status.success());
     let said = cluster.stead(&["server", "confirm-down", &first, "--certify"]);
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     let second = cluster.online_where("web", |now| now != first);
-    assert_eq!(lab.lines("journal").len(), 2);
+    lab.starts(2);
     // One that is heard can't be certified to be down.
     let said = cluster.stead(&["server", "confirm-down", &second, "--certify"]);
     assert!(!said.status.success());
@@ -172,6 +178,7 @@ fn what_could_not_be_fenced_is_taken_over_loudly_where_the_manifest_accepts_it()
     let lab = Lab::new("exit 1");
     let cluster = lab.cluster("onFailure: Continue");
     let first = cluster.online("web");
+    lab.starts(1);
     freeze(&lab.path(&first));
     cluster.online_where("web", |now| now != first);
     let events = cluster.stead(&["events"]);
@@ -187,7 +194,7 @@ fn a_server_that_was_stopped_in_good_order_is_not_fenced() {
     // As `systemctl stop` of both units does.
     cluster.server(&first).end_in_namespace();
     cluster.online_where("web", |now| now != first);
-    assert_eq!(lab.stops(), 0, "{:?}", lab.lines("fence"));
+    assert_eq!(lab.stops(), 0, "{:?}", lab.uses());
 }
 
 #[test]
@@ -255,8 +262,8 @@ fn an_agent_with_a_wrong_password_is_found_by_day_and_one_that_lies_or_hangs_fre
         let first = server.start_in_namespace();
         fs::write(folder.path().join(&server.name), first.to_string()).unwrap();
     }
-    let starts = || fs::read_to_string(&journal).unwrap_or_default().lines().count();
     let first = cluster.online("web");
+    written(&journal, 1);
     let ready = |cluster: &Cluster, reason: &str| {
         let found = cluster
             .until("cluster", "test", |cluster| condition(cluster, "FencingReady").0 == reason);
@@ -277,9 +284,10 @@ fn an_agent_with_a_wrong_password_is_found_by_day_and_one_that_lies_or_hangs_fre
     blocked(&cluster, "status says on still");
     does("hangs");
     blocked(&cluster, "no answer within");
-    assert_eq!(starts(), 1, "nothing was confirmed");
+    // Nothing was confirmed.
+    written(&journal, 1);
     does("works");
     cluster.online_where("web", |now| now != first);
-    assert_eq!(starts(), 2);
+    written(&journal, 2);
     cluster.server(&first).kill_namespace();
 }

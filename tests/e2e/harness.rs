@@ -143,6 +143,23 @@ pub fn journaled(word: &str, journal: &Path) -> String {
     format!("command: [/bin/sh, -c, 'echo {word} >> {journal}; exec sleep 100000']")
 }
 
+/// What a service has written there so far.
+pub fn lines(journal: &Path) -> Vec<String> {
+    fs::read_to_string(journal).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+/// What a service wrote there that was started this often, and no more. A command is active once it
+/// has begun, which may be before it has written anything.
+pub fn written(journal: &Path, starts: usize) -> Vec<String> {
+    let mut written = Vec::new();
+    until("the service writes itself down", || {
+        written = lines(journal);
+        written.len() >= starts
+    });
+    assert_eq!(written.len(), starts, "the service was disturbed: {written:?}");
+    written
+}
+
 /// Reason and message of a condition; empty where there is none.
 pub fn condition(object: &Value, type_: &str) -> (String, String) {
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();

@@ -5,17 +5,21 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{self, ALL, Cluster, journaled, until};
+use crate::harness::{self, ALL, Cluster, journaled, lines, until, written};
 
 /// A group of one service, which writes down each of its starts.
 pub fn group(journal: &Path) -> String {
     harness::group(&ALL, &journaled("$$", journal))
 }
 
-/// The processes that the service was, as it wrote them down.
+/// The processes that the service was so far, as it wrote them down.
 pub fn starts(journal: &Path) -> Vec<u32> {
-    let text = fs::read_to_string(journal).unwrap_or_default();
-    text.lines().map(|line| line.parse().unwrap()).collect()
+    lines(journal).iter().map(|line| line.parse().unwrap()).collect()
+}
+
+/// The same once it was started this often, and no more.
+pub fn started(journal: &Path, times: usize) -> Vec<u32> {
+    written(journal, times).iter().map(|line| line.parse().unwrap()).collect()
 }
 
 pub fn lives(process: u32) -> bool {
@@ -35,7 +39,7 @@ fn cluster() -> (tempfile::TempDir, std::path::PathBuf, Cluster) {
 fn a_group_starts_and_survives_its_agents_replacement_untouched() {
     let (_folder, journal, mut cluster) = cluster();
     let server = cluster.online("web");
-    let before = starts(&journal);
+    let before = started(&journal, 1);
     // What takes effect at the next start only is still pending after the replacement.
     let change = r#"{"spec": {"exec": {"environment": {"CHANGED": "yes"}}}}"#;
     let patch =
@@ -155,11 +159,10 @@ fn a_cluster_is_shut_down_on_purpose_and_starts_again_when_its_agents_do() {
         assert!(agent.wait(), "{} ends in good order", server.name);
         assert!(server.log().contains("has stopped cleanly"), "{}", server.log());
     }
-    let processes = starts(&journal);
-    assert!(processes.len() == 1 && !lives(processes[0]), "{processes:?}");
+    assert!(!lives(started(&journal, 1)[0]));
     cluster.servers.iter_mut().for_each(crate::harness::Server::start);
     cluster.online("web");
-    assert_eq!(starts(&journal).len(), 2);
+    started(&journal, 2);
     for server in ["node1", "node2", "node3"] {
         cluster.until("server", server, |server| server["status"]["state"] == "Online");
     }
@@ -169,20 +172,20 @@ fn a_cluster_is_shut_down_on_purpose_and_starts_again_when_its_agents_do() {
 fn a_lost_agent_takes_its_services_with_it_and_the_group_goes_elsewhere() {
     let (_folder, journal, mut cluster) = cluster();
     let first = cluster.online("web");
-    let process = starts(&journal)[0];
+    let process = started(&journal, 1)[0];
     let agent = cluster.server(&first).agent.take().unwrap();
     agent.signal(Signal::SIGKILL);
     assert!(!agent.wait());
     let second = cluster.online_where("web", |now| now != first);
     until("the first service ends", || !lives(process));
-    assert_eq!(starts(&journal).len(), 2);
+    started(&journal, 2);
     assert_ne!(first, second);
     // It comes back, and stays out until a person returns it.
     cluster.server(&first).start();
     cluster.until("server", &first, |server| server["status"]["state"] == "Out");
     assert!(cluster.stead(&["server", "return", &first]).status.success());
     cluster.until("server", &first, |server| server["status"]["state"] == "Online");
-    assert_eq!(starts(&journal).len(), 2);
+    started(&journal, 2);
 }
 
 #[test]
@@ -213,14 +216,13 @@ fn a_lost_server_is_taken_over_from_and_a_restarted_cluster_remembers() {
 fn a_lost_keeper_takes_its_services_with_it_and_the_group_does_not_wait_for_the_next() {
     let (_folder, journal, mut cluster) = cluster();
     let first = cluster.online("web");
-    let process = starts(&journal)[0];
+    let process = started(&journal, 1)[0];
     let keeper = cluster.server(&first).keeper.take().unwrap();
     keeper.signal(Signal::SIGKILL);
     assert!(!keeper.wait());
     until("the service ends with its keeper", || !lives(process));
     cluster.online_where("web", |now| now != first);
-    let processes = starts(&journal);
-    assert_eq!(processes.len(), 2);
+    let processes = started(&journal, 2);
     assert!(lives(processes[1]));
     cluster.server(&first).start();
     cluster.until("server", &first, |server| server["status"]["keeper"] == "ok");
@@ -262,7 +264,6 @@ fn a_planned_move_stops_before_it_starts() {
     let moved = cluster.stead(&["group", "move", "web", "--to", target]);
     assert!(moved.status.success(), "{}", String::from_utf8_lossy(&moved.stderr));
     cluster.online_where("web", |now| now == target);
-    let processes = starts(&journal);
-    assert_eq!(processes.len(), 2);
+    let processes = started(&journal, 2);
     assert!(!lives(processes[0]) && lives(processes[1]));
 }

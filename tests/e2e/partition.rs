@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use crate::harness::{Cluster, WITNESS, group, journaled, until};
-use crate::lifecycle::{lives, starts};
+use crate::lifecycle::{lives, started, starts};
 
 /// WS-2 with a witness server: without it the service goes on and it is told, without it and the peer
 /// nothing does.
@@ -15,7 +15,7 @@ fn a_lost_witness_is_told_and_nothing_runs_without_witness_and_peer() {
     let mut cluster = Cluster::start(&format!("{WITNESS}{}", group(&["node1", "node2"], &command)));
     let first = cluster.online("web");
     assert_ne!(first, "node3");
-    let process = starts(&journal)[0];
+    let process = started(&journal, 1)[0];
 
     cluster.server("node3").stop();
     cluster.until("cluster", "test", |cluster| {
@@ -26,7 +26,7 @@ fn a_lost_witness_is_told_and_nothing_runs_without_witness_and_peer() {
         })
     });
     assert_eq!(cluster.online("web"), first);
-    assert!(lives(process) && starts(&journal).len() == 1, "the service was disturbed");
+    assert!(lives(started(&journal, 1)[0]));
 
     let peer = if first == "node1" { "node2" } else { "node1" };
     cluster.server(peer).stop();
@@ -34,7 +34,7 @@ fn a_lost_witness_is_told_and_nothing_runs_without_witness_and_peer() {
 
     // One of the two is enough again.
     cluster.server("node3").start();
-    until("the service starts again", || starts(&journal).len() == 2);
+    started(&journal, 2);
     assert_eq!(cluster.online("web"), first);
 }
 
@@ -55,7 +55,7 @@ fn an_emergency_shutdown_ends_services_though_their_stop_script_hangs() {
         group(&["node1", "node2"], &exec)
     ));
     let first = cluster.online("web");
-    let service = starts(&journal)[0];
+    let service = started(&journal, 1)[0];
     let stop = cluster.stead(&["group", "stop", "web", "--no-wait"]);
     assert!(stop.status.success(), "{}", String::from_utf8_lossy(&stop.stderr));
     until("the stop script runs", || !starts(&stops).is_empty());

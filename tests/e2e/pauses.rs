@@ -1,15 +1,8 @@
 //! Servers that stand still as they announced, and servers that did not (OP-26).
 
-use std::fs;
-use std::path::Path;
-
 use nix::sys::signal::Signal;
 
-use crate::harness::{ALL, Cluster, group, journaled, signal_namespace, until};
-
-fn starts(journal: &Path) -> Vec<String> {
-    fs::read_to_string(journal).unwrap_or_default().lines().map(str::to_owned).collect()
-}
+use crate::harness::{ALL, Cluster, group, journaled, signal_namespace, until, written};
 
 fn events(cluster: &Cluster) -> String {
     String::from_utf8_lossy(&cluster.stead(&["events"]).stdout).into_owned()
@@ -24,6 +17,7 @@ fn an_announced_standstill_moves_nothing_and_another_one_does() {
         server.start_in_namespace();
     }
     let first = cluster.online("web");
+    written(&journal, 1);
 
     let refused = cluster.stead(&["server", "pause", &first, "--for", "5m"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -48,10 +42,10 @@ fn an_announced_standstill_moves_nothing_and_another_one_does() {
     let over = |cluster: &Cluster| events(cluster).contains("PauseEnds");
     until("the pause is over", || over(&cluster));
     assert_eq!(cluster.online("web"), first);
-    assert_eq!(starts(&journal), std::slice::from_ref(&first));
+    assert_eq!(written(&journal, 1), std::slice::from_ref(&first));
     assert!(!events(&cluster).contains("ServerLost"), "{}", events(&cluster));
 
     signal_namespace(process, Signal::SIGSTOP);
     let second = cluster.online_where("web", |now| now != first);
-    assert_eq!(starts(&journal), [first, second]);
+    assert_eq!(written(&journal, 2), [first, second]);
 }

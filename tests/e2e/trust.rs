@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::harness::{Clock, Cluster, Server, until};
-use crate::lifecycle::{group, lives, starts};
+use crate::lifecycle::{group, lives, started};
 
 const YEAR: i64 = 366 * 24 * 3600;
 
@@ -26,7 +26,7 @@ fn expired_certificates_are_told_and_stop_clients_but_no_takeover() {
     let past = Clock::ahead(folder.path(), -2 * YEAR);
     let mut cluster = Cluster::new_at(&group(&journal), Some(&past));
     cluster.servers.iter_mut().for_each(Server::start);
-    until("the service starts", || starts(&journal).len() == 1);
+    let first = started(&journal, 1)[0];
     for server in &cluster.servers {
         until("it is told", || server.log().contains("it expired on"));
     }
@@ -35,7 +35,6 @@ fn expired_certificates_are_told_and_stop_clients_but_no_takeover() {
         let said = text(&refused).to_lowercase();
         assert!(said.contains("expired"), "{said}");
     }
-    let first = starts(&journal)[0];
     // Nobody can be asked where it runs: its parent is the keeper of its server.
     let holder = cluster.servers.iter_mut().find(|server| {
         let parent = fs::read_to_string(format!("/proc/{first}/stat")).unwrap();
@@ -43,7 +42,7 @@ fn expired_certificates_are_told_and_stop_clients_but_no_takeover() {
         parent.rsplit_once(") ").unwrap().1.split(' ').nth(1) == Some(keeper.as_str())
     });
     drop(holder.unwrap().agent.take());
-    until("another server takes over", || starts(&journal).len() == 2);
+    started(&journal, 2);
     until("the first service ends", || !lives(first));
 }
 
