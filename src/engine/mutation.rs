@@ -161,6 +161,8 @@ mutations! {
     PauserFenceNotRaised,
     /// Stores are told apart by their revision alone.
     HistoriesComparedByNumber,
+    /// A batch under way goes on, on another history that has come as far by number.
+    BatchKeptByNumber,
     /// M21: a fence that can't tell counts as one that confirmed.
     FenceUnknownIsConfirmed,
     /// M24: time frees a lost server though no exclusive arbiter protects and fencing is there to.

@@ -61,6 +61,8 @@ struct Pending {
 #[derive(Clone, Debug)]
 struct InFlight {
     append: StoreAppend,
+    /// Who wrote last what it follows on: another history may have come as far as that.
+    previous_writer: Option<Term>,
     /// The term that it was begun in: a later view of the same leader finishes it.
     writer: Term,
     persisted: BTreeSet<ServerName>,
@@ -214,10 +216,12 @@ impl Engine {
         changes: Vec<(ObjectKey, Option<Arc<str>>)>,
         origins: Vec<(Origin, Revision)>,
     ) {
-        let (previous, writer) = (self.durable.revision, term.clone());
+        let (previous, previous_writer) = (self.durable.revision, self.writer());
+        let writer = term.clone();
         let append = StoreAppend { term, previous, revision, changes };
+        let persisted = BTreeSet::new();
         self.store.in_flight =
-            Some(InFlight { append, writer, persisted: BTreeSet::new(), origins });
+            Some(InFlight { append, previous_writer, writer, persisted, origins });
         self.persist_in_flight();
         self.send_appends();
     }
@@ -594,10 +598,11 @@ impl Engine {
             .collect();
         self.store.snapshot_sent.clear();
         self.store.apart.clear();
+        // First: what is under way no more excuses nobody who has it.
+        self.forget_replaced_flight();
         for (name, (_, promise)) in promises.iter().filter(|(name, _)| **name != me) {
             self.note_lineage(name, promise.writer.as_ref(), promise.revision);
         }
-        self.forget_replaced_flight();
         if let (Some(flight), Some(leadership)) = (&mut self.store.in_flight, &self.leadership) {
             flight.append.term = leadership.lead.term.clone();
             let revision = flight.append.revision;
@@ -619,13 +624,16 @@ impl Engine {
         self.try_commit();
     }
 
-    /// What was under way is lost where a member's newer store took the place of ours: that number
-    /// is passed, but nobody has the change.
+    /// What was under way is lost where a member's newer store took the place of ours: nobody has
+    /// the change, and it fits no other history, though that may have come as far by number.
     fn forget_replaced_flight(&mut self) {
         let (current, writer) = (self.durable.revision, self.writer());
+        let by_number = flawed!(self.flaw, BatchKeptByNumber);
         let replaced = |flight: &mut InFlight| {
             let made = current == flight.append.revision && writer.as_ref() == Some(&flight.writer);
-            current != flight.append.previous && !made
+            let same = by_number || writer == flight.previous_writer;
+            let follows = current == flight.append.previous && same;
+            !follows && !made
         };
         if let Some(flight) = self.store.in_flight.take_if(replaced) {
             self.answer_origins(flight.origins, |_| Err(WriteError::Unknown));
