@@ -54,7 +54,7 @@ impl Node for Engine {
     }
 
     fn unquiet(&self) -> bool {
-        Engine::view_changes(self)
+        self.view_changes() || self.is_writing()
     }
 
     fn seen(&mut self) -> Seen {

@@ -65,7 +65,8 @@ pub trait Node: Sized {
     fn members(&self) -> Vec<ServerName>;
     /// Its store.
     fn store(&self) -> (Revision, &Objects);
-    /// Whether it misses a member of its view, or is about to change that.
+    /// Whether it misses a member of its view, is about to change that, or leads and has decided what
+    /// is not written everywhere yet.
     fn unquiet(&self) -> bool;
     /// What it says of groups and servers.
     fn seen(&mut self) -> Seen;

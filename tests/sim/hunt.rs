@@ -18,6 +18,7 @@ const SECONDS: u64 = 540;
 #[expect(clippy::disallowed_methods, reason = "people wait for it: it ends in a bounded time")]
 fn hunt() {
     let draw = match env::var("STEAD_DRAW").as_deref() {
+        Ok("ordinary") => Draw::Ordinary,
         Ok("grounds") => Draw::Grounds,
         _ => Draw::Wide,
     };

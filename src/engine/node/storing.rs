@@ -289,6 +289,12 @@ impl Engine {
         })
     }
 
+    /// Whether something was decided that not every member has yet.
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        self.store.in_flight.is_some() || !self.store.queue.is_empty()
+    }
+
     fn other_members(&self) -> Vec<ServerName> {
         let Some(leadership) = &self.leadership else {
             return Vec::new();
