@@ -187,17 +187,22 @@ impl Found {
     }
 }
 
+fn per_server(one: &str, two: &str) -> String {
+    format!("[{{name: node1, eniId: {one}}}, {{name: node2, eniId: {two}}}]")
+}
+
+fn resource(name: &str, type_: &str, member: &str, settings: String) -> String {
+    format!(
+        "---\napiVersion: stead.dev/v1alpha1\nkind: Resource\nmetadata: {{name: {name}}}\nspec:\n  \
+         group: failover1\n  type: {type_}\n  activation: {{timeout: 2m}}\n  {member}: {settings}\n"
+    )
+}
+
 fn manifest(ids: &Value, wired: &Value, proxy: SocketAddr, port: u16, node2: &Ports) -> String {
     let ([heartbeat, api], next) = (node2.numbers(), port + 1);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let (one, two) = (text(&ids["enis"][0]), text(&ids["enis"][1]));
-    let enis = format!("[{{name: node1, eniId: {one}}}, {{name: node2, eniId: {two}}}]");
-    let resource = |name: &str, type_: &str, member: &str, settings: String| {
-        format!(
-            "---\napiVersion: stead.dev/v1alpha1\nkind: Resource\nmetadata: {{name: {name}}}\nspec:\n  \
-             group: failover1\n  type: {type_}\n  activation: {{timeout: 2m}}\n  {member}: {settings}\n"
-        )
-    };
+    let enis = per_server(&one, &two);
     let head = format!(
         "apiVersion: stead.dev/v1alpha1\nkind: Cluster\nmetadata: {{name: cluster1}}\nspec:\n  \
          servers:\n  - {{name: node1, addresses: {{lan1: 127.0.0.1}}, heartbeatPort: {port}, apiPort: {next}}}\n  - {{name: node2, addresses: \
@@ -423,6 +428,44 @@ fn whatever_is_wired_wrongly_is_named_with_what_mends_it() {
     let without_dot = manifest.replace("srv.hz2.local.", "srv.hz2.local");
     let (status, found) = lab.look(&without_dot, &["--only", "manifest"]);
     assert_eq!((status, found.codes()), (Some(2), vec!["OnePath", "AwsRecordName"]));
+}
+
+#[test]
+fn what_aws_says_is_broken_and_what_could_never_work_is_named() {
+    let lab = Lab::new();
+    let manifest = &lab.manifest;
+    for (says, code) in
+        [("<zoneState>impaired<", "AwsZoneImpaired"), ("<zoneState>information<", "AwsZoneWarning")]
+    {
+        let fault = Fault::Replace("<zoneState>available<", says);
+        lab.faults.always_of("ZoneName.1=us-east-1a", Some(fault));
+        lab.wrong(manifest, "zones", code);
+    }
+
+    // What an entry leads to is gone.
+    let dead = Fault::Replace("<state>active</state>", "<state>blackhole</state>");
+    lab.faults.always_of("Action=DescribeRouteTables", Some(dead));
+    let (_, found) = lab.look(manifest, &["--only", "routes"]);
+    assert_eq!(found.codes(), ["AwsRouteElsewhere"; 5]);
+    assert!(found.bad()[0].to_string().contains("and that is blackhole"), "{:#}", found.0);
+    lab.faults.always_of("Action=DescribeRouteTables", None);
+
+    // An entry of the other family.
+    let six = manifest.replace("10.1.0.20", "2001:db8::20");
+    let (_, fix) = lab.wrong(&six, "routes", "AwsRouteMissing");
+    assert!(fix.contains("--destination-ipv6-cidr-block 2001:db8::20/128"), "{fix}");
+
+    // Interfaces of another VPC, and an address that one of the servers' subnets has not.
+    let other = lab
+        .moto
+        .python("print([v['VpcId'] for v in ec2.describe_vpcs()['Vpcs'] if v['IsDefault']][0])");
+    let apart = manifest.replace(lab.ids["vpc"].as_str().unwrap(), &other);
+    let (_, found) = lab.look(&apart, &["--only", "interfaces"]);
+    assert_eq!(found.codes(), ["AwsInterfaceElsewhere"; 2], "{:#}", found.0);
+    let enis = per_server(lab.id("enis", 0), lab.id("enis", 1));
+    let settings = format!("{{address: 10.0.110.50, perServer: {enis}}}");
+    let with = manifest.clone() + &resource("own", "AwsSecondaryIP", "awsSecondaryIP", settings);
+    lab.wrong(&with, "interfaces", "AwsSubnetsDiffer");
 }
 
 #[test]
