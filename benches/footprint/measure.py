@@ -3,12 +3,14 @@
 Starts the demo's three servers, leaves them running, has the leader run the group, so that it leads,
 serves and monitors, and reads /proc for a minute. The figures of the others are printed beside its own.
 
-Measured on 2 idle cores, Linux 6.18: agent and keeper 25.2 MB on the leader, 21.0 MB and 18.7 MB on the others
-(the goal is 30 MB); the keeper's guard, which holds the keeper's pages once more, 4.7 MB beside them. 1.12 % of
-a core on the leader with its ten monitors, 0.63 % and 0.52 % on the others: the goal of 0.5 % is missed. The same
-build took 0.90 %, 0.43 % and 0.33 % while one core was busy with something else: what wakes an idle core is dearer.
-Before members answered and ticked at once the same host gave 1.05 %, 0.95 % and 0.92 % (idle), and another one
-0.63 %, 0.52 % and 0.43 %. RSS counts pages that processes share once for each.
+Once at the default heartbeat time-out of 5 s, once at the demo's of 1 s, or at those that are named.
+
+Measured on 2 idle cores, Linux 6.18, three servers: at 5 s agent and keeper take 0.45 % of a core on the leader
+with its ten monitors (the goal is 0.5 %), 0.15 % and 0.12 % on the others; at 1 s 1.22 %, 0.72 % and 0.68 %: most of
+that is heartbeats, five times as many. Memory on the leader, agent and keeper: 22.2 MB and 22.5 MB (the goal is 30 MB);
+the keeper's guard, which holds the keeper's pages once more, 4.9 MB and 5.4 MB beside them. A build for size took 1.12 %,
+0.63 % and 0.52 % at 1 s, and 0.90 %, 0.43 % and 0.33 % while one core was busy with something else: what wakes an idle
+core is dearer. RSS counts pages that processes share once for each.
 """
 
 import json

@@ -47,7 +47,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 /// An object, or a list, as text.
 pub(super) fn render(value: &Value, output: ObjectOutput) -> Result<String, Failure> {
     match output {
-        ObjectOutput::Json => Ok(format!("{value:#}\n")),
+        ObjectOutput::Json => json(value),
         ObjectOutput::Yaml => yaml(value),
         ObjectOutput::Name => {
             let items = match value.get("items").and_then(Value::as_array) {
@@ -60,6 +60,11 @@ pub(super) fn render(value: &Value, output: ObjectOutput) -> Result<String, Fail
 }
 
 /// YAML text that ends with a line end.
+pub(super) fn json(value: &Value) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value);
+    Ok(text.map_err(|error| Failure::error(error.to_string()))? + "\n")
+}
+
 pub(super) fn yaml(value: &Value) -> Result<String, Failure> {
     let text = serde_yaml::to_string(value).map_err(|error| Failure::error(error.to_string()))?;
     Ok(format!("{}\n", text.trim_end()))

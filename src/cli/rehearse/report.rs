@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Form;
 use crate::api::catalogue::{Language, render};
 use crate::cli::failure::Failure;
-use crate::cli::output::yaml;
+use crate::cli::output::{json, yaml};
 use crate::cli::table::Table;
 use crate::sim::rehearse::{Fate, GroupOutcome, Known, Phase, Rehearsal, Row};
 
@@ -39,7 +39,7 @@ impl<'a> Report<'a> {
         match form {
             Form::Table => Ok(self.table(false)),
             Form::Wide => Ok(self.table(true)),
-            Form::Json => Ok(format!("{:#}\n", self.value())),
+            Form::Json => json(&self.value()),
             Form::Yaml => yaml(&self.value()),
             Form::Markdown => Ok(self.markdown()),
             Form::Html => Ok(self.html()),
