@@ -59,12 +59,13 @@ pub(super) fn render(value: &Value, output: ObjectOutput) -> Result<String, Fail
     }
 }
 
-/// YAML text that ends with a line end.
+/// JSON text that ends with a line end.
 pub(super) fn json(value: &Value) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(value);
     Ok(text.map_err(|error| Failure::error(error.to_string()))? + "\n")
 }
 
+/// YAML text that ends with a line end.
 pub(super) fn yaml(value: &Value) -> Result<String, Failure> {
     let text = serde_yaml::to_string(value).map_err(|error| Failure::error(error.to_string()))?;
     Ok(format!("{}\n", text.trim_end()))
