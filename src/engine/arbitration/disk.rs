@@ -180,7 +180,7 @@ impl Watch {
             let claimed = match known {
                 Some(track) if claimed_between(&track.seen, seen) && counted => Some(now),
                 Some(track) => track.claimed,
-                None => (claimed_between(&Seen::Empty, seen) && counted).then_some(now),
+                None => (self.claimed_before(seen) && counted).then_some(now),
             };
             let server = match seen {
                 Seen::Slot(slot) => Some(slot.server.clone()),
@@ -188,6 +188,15 @@ impl Watch {
             };
             let track = Track { seen: seen.clone(), server, changed: now, claimed };
             self.tracks.insert(index, track);
+        }
+    }
+
+    /// Whether a claim ever stood in a slot that is seen for the first time. It may be one of an
+    /// earlier run, whose services the keeper has kept: nobody knows when it was withdrawn.
+    fn claimed_before(&self, seen: &Seen) -> bool {
+        match seen {
+            Seen::Slot(slot) if flawed!(self.flaw, DiskEarlierRunUnseen) => slot.claims > 0,
+            Seen::Slot(_) | Seen::Torn(_) | Seen::Empty => claimed_between(&Seen::Empty, seen),
         }
     }
 
@@ -326,7 +335,7 @@ fn claimed_between(before: &Seen, after: &Seen) -> bool {
                 || before.claim.is_some()
                 || after.claim.is_some()
         }
-        (Seen::Empty, Seen::Slot(after)) => after.claim.is_some() || after.claims > 0,
+        (Seen::Empty, Seen::Slot(after)) => after.highest.is_some(),
         (Seen::Slot(_), Seen::Empty) => true,
         (Seen::Empty, Seen::Empty) => false,
     }

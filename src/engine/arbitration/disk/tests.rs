@@ -28,9 +28,13 @@ fn question(term: u64, proposer: usize, members: &[usize]) -> ArbiterQuestion {
 
 impl Disk {
     fn new(servers: usize) -> Self {
-        let names: Vec<ServerName> = (0..servers).map(name).collect();
-        let watch = |index| Watch::new(name(index), names.clone(), WINDOW, index as u64);
-        Self { slots: vec![Seen::Empty; 8], watches: (0..servers).map(watch).collect() }
+        let run = |index| Self::run(servers, index, index as u64);
+        Self { slots: vec![Seen::Empty; 8], watches: (0..servers).map(run).collect() }
+    }
+
+    /// A run of one server's agent.
+    fn run(servers: usize, server: usize, run: u64) -> Watch {
+        Watch::new(name(server), (0..servers).map(name).collect(), WINDOW, run)
     }
 
     fn write(&mut self, server: usize, slot: Slot) {
@@ -181,6 +185,18 @@ fn a_claim_that_came_and_went_between_two_looks_is_waited_for() {
     assert_eq!(disk.verdict(60, 0, &question(4, 0, &[0])), Verdict::Lost);
     let own = disk.ask(61, 1, &question(4, 1, &[1]));
     assert_eq!(own.verdict, Verdict::Lost, "nor does one go back behind its own term");
+}
+
+#[test]
+fn what_an_earlier_run_of_another_server_claimed_is_waited_for_at_the_first_look() {
+    let mut disk = Disk::new(2);
+    assert_eq!(disk.verdict(1, 1, &question(1, 1, &[1])), Verdict::Held);
+    // Its agent is replaced, and its keeper keeps what runs.
+    disk.watches[1] = Disk::run(2, 1, 9);
+    disk.watches[1].observe(second(2), &disk.slots);
+    disk.live(2, &[1]);
+    let answer = disk.ask(3, 0, &question(2, 0, &[0]));
+    assert_eq!((answer.verdict, answer.handover), (Verdict::Held, Some(Duration::ZERO)));
 }
 
 #[test]
