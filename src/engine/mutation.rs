@@ -211,8 +211,8 @@ mutations! {
     DiskPriorityIgnored,
     /// The disk: claims of others since the last look are not waited for.
     DiskClaimBetweenUnseen,
-    /// What an earlier run of another server claimed counts for nothing where its slot is seen for the
-    /// first time.
+    /// The disk: what an earlier run of another server claimed counts for nothing where its slot is
+    /// seen for the first time.
     DiskEarlierRunUnseen,
     /// The disk: a server's first sign of life writes over what its earlier run claimed.
     DiskOwnClaimForgotten,
