@@ -52,6 +52,7 @@ impl ClusterApi {
             let options =
                 KubeConfigOptions { context: Some(context.name.clone()), ..Default::default() };
             let mut config = Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await?;
+            config.default_retry = false;
             config.connect_timeout = Some(PATIENCE);
             config.read_timeout = Some(PATIENCE);
             clients.insert(context.name.clone(), Client::try_from(config)?);

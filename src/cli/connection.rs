@@ -9,6 +9,7 @@ use http::{Method, Request};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{Status, WatchEvent};
 use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::failure::Failure;
 use super::{Global, kinds::Kind};
@@ -20,6 +21,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How much earlier each context is asked than the next one, so that the first keeps its place
 /// while a silent one costs next to nothing.
 const HEAD_START: Duration = Duration::from_millis(250);
+/// How long one that follows a leader is looked for, where a server that follows none has answered.
+const LEADER_SOUGHT: Duration = Duration::from_secs(1);
 /// How long a request is repeated while the cluster has no leader, or its servers change.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Between two tries, where the server does not say.
@@ -101,7 +104,8 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Asks all servers, each a little after the one before; the first answer counts.
+    /// Asks all servers, each a little after the one before; the first that follows a leader counts. One that
+    /// follows none knows of itself only: it counts where no other answers.
     async fn find(&self) -> Result<(), Failure> {
         let first = self.index();
         let count = self.clients.len();
@@ -111,18 +115,28 @@ impl Connection {
             let Some((_, client)) = self.clients.get(index) else { continue };
             let delay = HEAD_START * u32::try_from(place).unwrap_or(u32::MAX);
             asked.push(async move {
-                tokio::time::sleep(delay).await;
-                (index, client.apiserver_version().await)
+                sleep(delay).await;
+                (index, is_ready(client).await)
             });
         }
         let mut errors = Vec::new();
-        while let Some((index, answer)) = asked.next().await {
+        let mut leaderless = None;
+        loop {
+            let next = asked.next();
+            let next = match leaderless {
+                Some((_, answered)) => {
+                    timeout_at(answered + LEADER_SOUGHT, next).await.ok().flatten()
+                }
+                None => next.await,
+            };
+            let Some((index, answer)) = next else { break };
             match answer.map_err(RequestError::from) {
+                Err(RequestError::Answer(status)) if status.code == 503 => {
+                    leaderless.get_or_insert((index, Instant::now()));
+                }
                 // Whoever refuses has answered: the request itself will say why.
                 Ok(_) | Err(RequestError::Answer(_)) => {
-                    if let Ok(mut current) = self.current.write() {
-                        *current = index;
-                    }
+                    self.choose(index);
                     return Ok(());
                 }
                 Err(RequestError::Silence(error)) => {
@@ -131,8 +145,18 @@ impl Connection {
                 }
             }
         }
+        if let Some((index, _)) = leaderless {
+            self.choose(index);
+            return Ok(());
+        }
         errors.sort();
         Err(Failure::error(format!("no server of the cluster answers:\n{}", errors.join("\n"))))
+    }
+
+    fn choose(&self, index: usize) {
+        if let Ok(mut current) = self.current.write() {
+            *current = index;
+        }
     }
 
     fn index(&self) -> usize {
@@ -171,7 +195,7 @@ impl Connection {
         accept: &str,
         body: Option<&Body>,
     ) -> Result<Value, RequestError> {
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         loop {
             let result = self.once(method.clone(), path, accept, body).await;
             let error = match result {
@@ -189,8 +213,8 @@ impl Connection {
             if started.elapsed() + pause > PATIENCE {
                 return Err(error);
             }
-            tokio::time::sleep(pause).await;
-            if matches!(error, RequestError::Silence(_)) && self.find().await.is_err() {
+            sleep(pause).await;
+            if self.find().await.is_err() {
                 return Err(error);
             }
         }
@@ -236,10 +260,10 @@ impl Connection {
 
     /// A server that answers, after the present one fell silent. For a while there may be none.
     pub(super) async fn reconnect(&self) -> Result<(), Failure> {
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         loop {
             match self.find().await {
-                Err(_) if started.elapsed() < PATIENCE => tokio::time::sleep(RETRY_AFTER).await,
+                Err(_) if started.elapsed() < PATIENCE => sleep(RETRY_AFTER).await,
                 found => return found,
             }
         }
@@ -248,6 +272,12 @@ impl Connection {
 
 /// The table form of any answer.
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+
+/// Whether a server follows a leader: else it answers 503.
+async fn is_ready(client: &kube::Client) -> kube::Result<String> {
+    let request = Request::get("/readyz").body(Vec::new()).map_err(kube::Error::HttpError)?;
+    client.request_text(request).await
+}
 
 fn no_context() -> RequestError {
     RequestError::Silence(anyhow::anyhow!("the kubeconfig has no context"))
@@ -314,6 +344,8 @@ pub(super) async fn clients(
                 |error| Failure::error(format!("context {name} can't be used: {error}")),
             )?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
+        // For minutes, at first every few milliseconds, and without a word.
+        config.default_retry = false;
         let client = kube::Client::try_from(config)
             .map_err(|error| Failure::error(format!("context {name} can't be used: {error}")))?;
         clients.push((name, client));

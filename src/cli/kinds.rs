@@ -82,7 +82,7 @@ pub(super) fn kind(word: &str) -> Result<&'static Kind, Failure> {
     if let Some(kind) = KINDS.into_iter().find(|kind| kind.is_called(word)) {
         return Ok(kind);
     }
-    if word == "group" {
+    if matches!(word, "group" | "groups") {
         return Ok(&GROUP);
     }
     let names = KINDS.into_iter().flat_map(|kind| [kind.plural, kind.short]);

@@ -54,7 +54,9 @@ fn ages_are_said_as_people_say_them() {
 
 #[test]
 fn kinds_have_many_names_and_a_slip_gets_the_nearest() {
-    for word in ["fg", "failovergroup", "FailoverGroups", "failovergroups.stead.dev", "group"] {
+    for word in
+        ["fg", "failovergroup", "FailoverGroups", "failovergroups.stead.dev", "group", "groups"]
+    {
         assert_eq!(kinds::kind(word).unwrap().kind, "FailoverGroup");
     }
     let error = kinds::kind("monitrs").unwrap_err().to_string();

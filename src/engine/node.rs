@@ -140,7 +140,7 @@ pub struct Engine {
     awaiting_disk: BTreeMap<ActionId, AfterPersist>,
     disk: Disk,
     /// What was said last of the arbiter's answers.
-    arbitration_said: String,
+    arbitration_said: (&'static str, String),
     effects: VecDeque<Effect>,
     chronicle: Chronicle,
     since: Since,
@@ -216,7 +216,7 @@ impl Engine {
             ids: ActionIds::strided(0, GIVERS),
             awaiting_disk: BTreeMap::new(),
             disk: Disk::default(),
-            arbitration_said: String::new(),
+            arbitration_said: Default::default(),
             effects: VecDeque::new(),
             chronicle: Chronicle::new(identity.server.clone()),
             since: Since::default(),

@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 
+use nix::sys::signal::Signal;
+
 use crate::harness::{Cluster, condition, group, until};
 use crate::lifecycle::{lives, started};
 
@@ -21,13 +23,20 @@ struct Lab(tempfile::TempDir);
 impl Lab {
     /// And a cluster that has started; the disk is made ready on one server only.
     fn new() -> (Self, Cluster) {
+        let (lab, mut cluster) = Self::unstarted("");
+        cluster.start_all();
+        (lab, cluster)
+    }
+
+    /// The same, before any server starts, with more settings.
+    fn unstarted(more: &str) -> (Self, Cluster) {
         let lab = Self(tempfile::tempdir().unwrap());
         let folder = lab.0.path().display().to_string();
         fs::write(lab.path("service"), SERVICE.replace("DIR", &folder)).unwrap();
         let disk = lab.path("disk").display().to_string();
         let command = format!("command: [/bin/sh, {folder}/service]");
-        let mut cluster = Cluster::apart(&format!(
-            "  arbitration: {{type: Disk, disk: {{device: {disk}, ioTimeout: 1s}}}}\n{}",
+        let cluster = Cluster::apart(&format!(
+            "  arbitration: {{type: Disk, disk: {{device: {disk}, ioTimeout: 1s}}}}\n{more}{}",
             group(&["node1", "node2"], &command)
         ));
         for (index, answer) in [(0, "is ready for"), (1, "was ready for")] {
@@ -37,7 +46,6 @@ impl Lab {
             let text = String::from_utf8_lossy(&said.stdout).into_owned();
             assert!(said.status.success() && text.contains(answer), "{said:?}");
         }
-        cluster.start_all();
         (lab, cluster)
     }
 
@@ -107,6 +115,41 @@ fn a_lost_disk_is_told_and_nothing_runs_without_disk_and_peer() {
     // The disk alone is enough.
     fs::write(lab.path("disk"), kept).unwrap();
     cluster.online_where("web", |now| now == first);
+    lab.service(2);
+    lab.none_met_another();
+}
+
+/// The new run has claimed nothing, and runs nothing; what the earlier one claimed, and started, its keeper
+/// has kept.
+#[test]
+fn what_a_replaced_agent_had_claimed_is_waited_for_by_one_that_sees_the_disk_for_the_first_time() {
+    let (lab, mut cluster) = Lab::unstarted("  startup: {waitForServers: 2s}\n");
+    cluster.part(true);
+    // First: what it owes to nobody but its own start is over when the other's service runs.
+    cluster.server("node1").start_without(&lab.path("disk"));
+    cluster.until("cluster", "test", |cluster| {
+        cluster["status"]["arbiter"].as_str().unwrap_or_default().contains("to open the disk")
+    });
+    let (reason, message) = condition(&cluster.object("failovergroup", "web").unwrap(), "Ready");
+    assert_eq!(reason, "GroupUnknown");
+    assert!(message.contains("follows no leader"), "{message}");
+    cluster.server("node2").start();
+    // Who follows no leader is asked first; the other is found once it leads.
+    let told = cluster.stead(&["group", "start", "web"]);
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    assert_eq!(cluster.online("web"), "node2");
+    lab.service(1);
+
+    let agent = cluster.server("node2").agent.take().unwrap();
+    agent.signal(Signal::SIGTERM);
+    assert!(agent.wait());
+    let before = fs::read(lab.path("disk")).unwrap();
+    cluster.server("node2").start();
+    until("the new agent writes its slot", || fs::read(lab.path("disk")).unwrap() != before);
+    let umount = format!("umount {}", lab.path("disk").display());
+    cluster.server("node1").on_its_disk(&umount);
+
+    cluster.online_where("web", |now| now == "node1");
     lab.service(2);
     lab.none_met_another();
 }

@@ -452,12 +452,23 @@ impl Server {
     pub fn start_on_small_disk(&mut self, size: &str) {
         let disk = self.state_folder();
         fs::create_dir_all(&disk).unwrap();
+        self.start_on(&["-t", "tmpfs", "-o", &format!("size={size}"), "none"], &disk);
+    }
+
+    /// Starts keeper and agent; the agent finds nothing in a file that others read. `umount` ends that.
+    pub fn start_without(&mut self, file: &Path) {
+        self.start_on(&["--bind", "/dev/null"], file);
+    }
+
+    /// Starts keeper and agent; the agent has something else mounted there.
+    fn start_on(&mut self, what: &[&str], place: &Path) {
         self.keeper = Some(Process::start(self, "keeper", None));
-        // A mount namespace of its own: nobody else sees the disk, and it goes with the agent.
-        let mut command = Command::new("unshare");
+        // A mount namespace of its own: nobody else sees it, and it goes with the agent.
+        let mut command = program_in(self.network.as_ref(), "unshare");
         command.args(["--mount", "sh", "-c"]);
-        command.arg(r#"mount -t tmpfs -o size="$1" none "$2" && exec "$3" agent --root "$4""#);
-        command.args(["sh", size]).arg(&disk).arg(STEAD).arg(&self.root);
+        command
+            .arg(r#"stead=$1 root=$2; shift 2; mount "$@" && exec "$stead" agent --root "$root""#);
+        command.args(["sh", STEAD]).arg(&self.root).args(what).arg(place);
         self.agent = Some(Process::run(&self.root, "agent", command));
     }
 

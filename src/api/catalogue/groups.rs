@@ -88,6 +88,25 @@ pub const ENTRIES: &[Entry] = &[
         ["Start it: stead group start GROUP.", "stead group start GROUP で起動してください。"],
     ),
     entry(
+        "GroupUnknown",
+        Warning,
+        [
+            "nobody can tell whether {group} is active, or where",
+            "{group} が活性かどうか、どこで活性かを判断できません",
+        ],
+        [
+            "The server that was asked follows no leader: it knows what it runs itself, and nothing of \
+             the others. Or the leader does not know yet what an absent server still runs.",
+            "問い合わせたサーバーはリーダーに従っておらず、自分が動かすもの以外は分かりません。または、\
+             不在のサーバーがまだ動かしているものをリーダーが確認できていません。",
+        ],
+        [
+            "stead status says whether a server leads; if none does, stead describe cluster says why.",
+            "stead status でリーダーの有無を確認し、いない場合は stead describe cluster で理由を確認し\
+             てください。",
+        ],
+    ),
+    entry(
         "GroupFailed",
         Error,
         ["{group} has failed: {message}", "{group} が異常です: {message}"],

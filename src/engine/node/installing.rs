@@ -193,11 +193,11 @@ impl Engine {
         }
     }
 
-    fn note_arbitration(&mut self, reason: &str, message: &str) {
+    fn note_arbitration(&mut self, reason: &'static str, message: &str) {
         // An arbiter that refuses is asked again and again: only what is new is told.
         let said = match reason {
-            "ArbitrationHeld" => reason.to_owned(),
-            refused => format!("{refused}: {message}"),
+            "ArbitrationHeld" => (reason, String::new()),
+            refused => (refused, message.to_owned()),
         };
         let again = self.arbitration_said == said;
         if again && (self.leadership.is_some() || reason != "ArbitrationHeld") {

@@ -152,14 +152,13 @@ impl Engine {
                 format!("majority: {members} of {configured} servers")
             }
             Arbiter::None => "none: every part goes on".to_owned(),
-            Arbiter::External { .. } | Arbiter::MajorityAndExternal => self
-                .leadership
-                .as_ref()
-                .filter(|leadership| !leadership.arbiter_said.is_empty())
-                .map_or_else(
-                    || "not asked: every server is heard".to_owned(),
-                    |leadership| leadership.arbiter_said.clone(),
-                ),
+            Arbiter::External { .. } | Arbiter::MajorityAndExternal => {
+                let (said, unasked) = match &self.leadership {
+                    Some(leadership) => (&leadership.arbiter_said, "every server is heard"),
+                    None => (&self.arbitration_said.1, "this server leads no view"),
+                };
+                if said.is_empty() { format!("not asked: {unasked}") } else { said.clone() }
+            }
         }
     }
 
@@ -313,13 +312,18 @@ impl Engine {
         let waiting = said.and_then(|report| report.waiting.as_ref());
         let surplus = self.surplus_said(name, state);
         let waiting = surplus.as_ref().map(|(_, _, on)| on).or(waiting);
-        let mut reason = waiting.map_or("GroupOffline", |on| on.id()).to_owned();
-        if message.is_empty() {
-            message = waiting.map(|on| self.waiting_words(on)).unwrap_or_default();
+        let waits = waiting.map(|on| (on.id(), self.waiting_words(on)));
+        if let Some((said, at, _)) = &surplus {
+            state = *said;
+            server.get_or_insert_with(|| at.clone());
         }
-        if let Some((said, at, _)) = surplus {
-            state = said;
-            server.get_or_insert(at);
+        let (reason, words) = match waits {
+            Some((_, words)) if state == GroupState::Online => (reason_of(state), words),
+            Some(waits) => waits,
+            None => (reason_of(state), self.unled_words(state)),
+        };
+        if message.is_empty() {
+            message = words;
         }
         let not_on = said
             .map(|report| {
@@ -336,23 +340,20 @@ impl Engine {
         let key = ObjectKey::new("FailoverGroup", name.as_str());
         let now = self.now.wall;
         let since = self.since.state(now, &key, &format!("{state:?}/{server:?}"));
-        if state == GroupState::Online {
-            reason = "GroupOnline".to_owned();
-        }
         let mut aspects = vec![Aspect {
             type_: "Ready",
             status: state == GroupState::Online,
-            reason: &reason,
+            reason,
             message: message.clone(),
         }];
         let reconciling = matches!(state, GroupState::Starting | GroupState::Stopping);
         if reconciling {
             let message = message.clone();
-            aspects.push(Aspect { type_: "Reconciling", status: true, reason: &reason, message });
+            aspects.push(Aspect { type_: "Reconciling", status: true, reason, message });
         }
         if state == GroupState::Failed {
             let message = message.clone();
-            aspects.push(Aspect { type_: "Stalled", status: true, reason: &reason, message });
+            aspects.push(Aspect { type_: "Stalled", status: true, reason, message });
         }
         if !pending.is_empty() {
             let message = format!("takes effect at the next activation: {}", pending.join(", "));
@@ -375,6 +376,16 @@ impl Engine {
             last_failover: self.intents.ran.get(name).and_then(|ran| ran.failover.clone()),
             not_on,
             recent_failovers: u32::try_from(recent).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Why nothing is known of a group, where nothing is waited for.
+    fn unled_words(&self, state: GroupState) -> String {
+        if state == GroupState::Unknown && self.leadership.is_none() {
+            "this server follows no leader, and does not run it: whether another does is not known here"
+                .to_owned()
+        } else {
+            String::new()
         }
     }
 
@@ -575,6 +586,18 @@ fn group_state(facts: &GroupFacts) -> (GroupState, Option<ServerName>, Option<St
             };
             (state, Some(server.clone()), Some(order.to_string()), message)
         }
+    }
+}
+
+/// The reason of a group's `Ready` condition, where nothing is waited for.
+fn reason_of(state: GroupState) -> &'static str {
+    match state {
+        GroupState::Offline => "GroupOffline",
+        GroupState::Starting => "GroupStarting",
+        GroupState::Online => "GroupOnline",
+        GroupState::Stopping => "GroupStopping",
+        GroupState::Degraded | GroupState::Failed => "GroupFailed",
+        GroupState::Unknown => "GroupUnknown",
     }
 }
 

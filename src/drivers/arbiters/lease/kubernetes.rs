@@ -50,6 +50,8 @@ impl KubernetesObject {
             }
             None => Config::infer().await.map_err(|error| failed(&error))?,
         };
+        // Who asks has its own times, and must know what was written when.
+        config.default_retry = false;
         config.connect_timeout = Some(timeout);
         config.read_timeout = Some(timeout);
         config.write_timeout = Some(timeout);
