@@ -1,11 +1,14 @@
 //! The cluster's API, by way of whichever server answers.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
+use std::sync::{Mutex, RwLock};
 use std::time::Duration;
 
 use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt as _};
-use http::{Method, Request};
+use http::header::WARNING;
+use http::{HeaderMap, HeaderValue, Method, Request};
+use http_body_util::BodyExt as _;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{Status, WatchEvent};
 use serde_json::Value;
@@ -33,6 +36,8 @@ pub(super) struct Connection {
     clients: Vec<(String, kube::Client)>,
     /// Index of the client that answered last.
     current: RwLock<usize>,
+    /// What servers have warned of so far.
+    warned: Mutex<BTreeSet<String>>,
 }
 
 /// What to send.
@@ -99,7 +104,7 @@ impl Connection {
     pub(super) async fn open(global: &Global) -> Result<Self, Failure> {
         let kubeconfig = read_kubeconfig(global)?;
         let clients = clients(&kubeconfig, global.context.as_deref()).await?;
-        let connection = Self { clients, current: RwLock::new(0) };
+        let connection = Self { clients, current: RwLock::default(), warned: Mutex::default() };
         connection.find().await?;
         Ok(connection)
     }
@@ -232,9 +237,29 @@ impl Connection {
             request = request.header("content-type", body.content_type);
         }
         let bytes = body.map(|body| body.bytes.clone()).unwrap_or_default();
-        let request = request.body(bytes).map_err(|error| RequestError::Silence(error.into()))?;
-        let client = self.client().ok_or_else(no_context)?;
-        Ok(client.request::<Value>(request).await?)
+        let request = request.body(bytes.into()).map_err(silence)?;
+        let answer = self.client().ok_or_else(no_context)?.send(request).await?;
+        self.warn(answer.headers());
+        let code = answer.status();
+        let bytes = answer.into_body().collect().await?.to_bytes();
+        if code.is_client_error() || code.is_server_error() {
+            // Something in between may answer with a page of its own.
+            let status = serde_json::from_slice(&bytes).unwrap_or_else(|_| {
+                let text = String::from_utf8_lossy(&bytes);
+                Status::failure(text.trim(), "").with_code(code.as_u16())
+            });
+            return Err(RequestError::Answer(status.boxed()));
+        }
+        serde_json::from_slice(&bytes).map_err(silence)
+    }
+
+    /// Says what a server warns of, each warning once.
+    fn warn(&self, headers: &HeaderMap) {
+        for text in headers.get_all(WARNING).iter().filter_map(warning) {
+            if self.warned.lock().is_ok_and(|mut warned| warned.insert(text.clone())) {
+                eprintln!("Warning: {text}");
+            }
+        }
     }
 
     /// Watches from a version on. Ends where the server ends it.
@@ -244,10 +269,8 @@ impl Connection {
         as_table: bool,
     ) -> Result<BoxStream<'static, Result<WatchEvent<Value>, RequestError>>, RequestError> {
         let accept = if as_table { TABLE } else { "application/json" };
-        let request = Request::get(path)
-            .header("accept", accept)
-            .body(Vec::new())
-            .map_err(|error| RequestError::Silence(error.into()))?;
+        let request =
+            Request::get(path).header("accept", accept).body(Vec::new()).map_err(silence)?;
         let client = self.client().ok_or_else(no_context)?;
         let stream = client.request_events::<Value>(request).await?;
         Ok(stream.map(|event| event.map_err(RequestError::from)).boxed())
@@ -279,8 +302,23 @@ async fn is_ready(client: &kube::Client) -> kube::Result<String> {
     client.request_text(request).await
 }
 
+fn silence(error: impl Into<anyhow::Error>) -> RequestError {
+    RequestError::Silence(error.into())
+}
+
+/// The text of `299 - "text"`, the form in which API servers warn.
+pub(super) fn warning(header: &HeaderValue) -> Option<String> {
+    let quoted = header.to_str().ok()?.strip_prefix("299 - \"")?.strip_suffix('"')?;
+    let mut escaped = false;
+    let text = quoted.chars().filter(|character| {
+        escaped = *character == '\\' && !escaped;
+        !escaped
+    });
+    Some(text.collect())
+}
+
 fn no_context() -> RequestError {
-    RequestError::Silence(anyhow::anyhow!("the kubeconfig has no context"))
+    silence(anyhow::anyhow!("the kubeconfig has no context"))
 }
 
 fn retry_after(status: &Status) -> Duration {

@@ -1,5 +1,7 @@
 //! The command line itself.
 
+use http::HeaderValue;
+
 use super::*;
 
 #[test]
@@ -81,4 +83,15 @@ fn a_server_table_hides_wide_columns_and_aligns() {
     assert_eq!(narrow, "NAME          STATE\na-long-name   Online\nb\n");
     let wide = table::Table::from_server(&answer, true).render();
     assert!(wide.starts_with("NAME          EXTRA   STATE\n"));
+}
+
+#[test]
+fn what_a_server_warns_of_is_read_without_its_quotes() {
+    let read = |header: &'static str| connection::warning(&HeaderValue::from_static(header));
+    let warning = r#"299 - "\"app\" restarts, C:\\data \\ moves""#;
+    assert_eq!(read(warning).unwrap(), r#""app" restarts, C:\data \ moves"#);
+    assert_eq!(read(r#"299 - """#).unwrap(), "");
+    for foreign in [r#"110 - "stale""#, "299", r#"299 - ""#, ""] {
+        assert_eq!(read(foreign), None);
+    }
 }

@@ -130,6 +130,9 @@ fn what_a_replaced_agent_had_claimed_is_waited_for_by_one_that_sees_the_disk_for
     cluster.until("cluster", "test", |cluster| {
         cluster["status"]["arbiter"].as_str().unwrap_or_default().contains("to open the disk")
     });
+    let read = cluster.stead(&["get", "servers"]);
+    let warned = String::from_utf8_lossy(&read.stderr).into_owned();
+    assert!(warned.starts_with("Warning: nobody leads the cluster: "), "{warned}");
     let (reason, message) = condition(&cluster.object("failovergroup", "web").unwrap(), "Ready");
     assert_eq!(reason, "GroupUnknown");
     assert!(message.contains("follows no leader"), "{message}");
