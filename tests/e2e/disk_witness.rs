@@ -132,7 +132,7 @@ fn what_a_replaced_agent_had_claimed_is_waited_for_by_one_that_sees_the_disk_for
     });
     let read = cluster.stead(&["get", "servers"]);
     let warned = String::from_utf8_lossy(&read.stderr).into_owned();
-    assert!(warned.starts_with("Warning: nobody leads the cluster: "), "{warned}");
+    assert!(warned.starts_with("Warning: this server follows no leader"), "{warned}");
     let (reason, message) = condition(&cluster.object("failovergroup", "web").unwrap(), "Ready");
     assert_eq!(reason, "GroupUnknown");
     assert!(message.contains("follows no leader"), "{message}");

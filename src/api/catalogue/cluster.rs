@@ -180,8 +180,8 @@ pub const ENTRIES: &[Entry] = &[
         "NoLeader",
         Error,
         [
-            "no server leads: nothing is started or moved",
-            "リーダーがいません: 起動も移動も行われません",
+            "this server follows no leader: it starts and moves nothing",
+            "このサーバーが従うリーダーがいません: 起動も移動も行いません",
         ],
         [
             "Too few servers hear each other, or the arbiter does not hold.",

@@ -74,7 +74,7 @@ impl Engine {
         let ready = leader.is_some();
         let (reason, message) = match &leader {
             Some(leader) => ("ViewInstalled", format!("{leader} leads")),
-            None => ("NoLeader", "no server leads: nothing is started or moved".to_owned()),
+            None => ("NoLeader", NO_LEADER.to_owned()),
         };
         let mut aspects = vec![Aspect { type_: "Ready", status: ready, reason, message }];
         let Safety { safe, reason, message } = cluster.safety.clone();
@@ -407,7 +407,11 @@ impl Engine {
         let model = self.model.clone();
         let mut statuses = BTreeMap::new();
         for (group, group_model) in &model.groups {
-            let holder = self.holder_of(group);
+            let (holder, free) = match self.holder_of(group) {
+                Holder::Held { server, .. } => (Some(server), false),
+                Holder::Free => (None, true),
+                Holder::Unknown => (None, false),
+            };
             for (name, resource) in &group_model.resources {
                 let key = ObjectKey::new("Resource", name.as_str());
                 let report = holder.as_ref().and_then(|server| {
@@ -415,8 +419,8 @@ impl Engine {
                 });
                 let state = match (&holder, report) {
                     (_, Some(report)) => report.state,
-                    (Some(_), None) => ResourceState::Unknown,
-                    (None, None) => ResourceState::Offline,
+                    (_, None) if free => ResourceState::Offline,
+                    (_, None) => ResourceState::Unknown,
                 };
                 let message = report.map(|report| report.message.clone()).unwrap_or_default();
                 let now = self.now.wall;
@@ -456,19 +460,9 @@ impl Engine {
         statuses
     }
 
-    fn holder_of(&self, group: &GroupName) -> Option<ServerName> {
-        let own;
-        let facts = match self.leadership.as_ref().and_then(|l| l.groups.get(group)) {
-            Some(facts) => facts,
-            None => {
-                own = self.own_facts(group);
-                &own
-            }
-        };
-        match &facts.holder {
-            Holder::Held { server, .. } => Some(server.clone()),
-            Holder::Free | Holder::Unknown => None,
-        }
+    fn holder_of(&self, group: &GroupName) -> Holder {
+        let led = self.leadership.as_ref().and_then(|l| l.groups.get(group));
+        led.map_or_else(|| self.own_facts(group).holder, |facts| facts.holder.clone())
     }
 
     fn monitor_statuses(
@@ -559,6 +553,8 @@ fn cluster_fencing(servers: &BTreeMap<ServerName, ServerStatus>) -> Option<Aspec
     (!known.is_empty()).then_some(Aspect { type_, status: true, reason: "FencingReady", message })
 }
 
+/// Why a cluster is not ready, as far as this server can tell.
+const NO_LEADER: &str = "this server follows no leader: it starts and moves nothing";
 /// Why a server is no member whose disk was replaced.
 const STRANGER: &str = "its state folder is new or was wiped: it has no vote before the others \
                         have admitted and filled it";

@@ -209,11 +209,11 @@ impl Service {
     }
 
     fn stale(&self, leadership: &Leadership, why: &str) -> String {
-        let why = if why.is_empty() { "no server leads the cluster now" } else { why };
+        let why = if why.is_empty() { "no leader is known" } else { why };
         let server = &self.server;
         match leadership.leader {
             Some(_) => format!("{why}; this is what {server} knows"),
-            None => format!("nobody leads the cluster: {why}; this is what {server} knew last"),
+            None => format!("{why}; this is what {server} knew last"),
         }
     }
 
