@@ -195,6 +195,10 @@ mutations! {
     NoTimeGiven,
     /// A leader's own proposal that was outbid is not raised again.
     ProposalAbandoned,
+    /// A leader waits for ever for the promise of a server that follows another leader.
+    FollowerOfAnotherAwaited,
+    /// That a group has stopped is not told where nobody had ordered it to.
+    UnorderedStopUntold,
     /// Members promise others though they hear their leader.
     LeaderLeft,
     /// A resource that does not start is started again at once, however often.

@@ -104,6 +104,10 @@ fn means(of: Mutation) -> Means {
         | Mutation::DiskClaimBetweenUnseen => Hunt(Ground::SharedDisk),
         Mutation::ProposalAbandoned => Saved("a-proposal-that-was-outbid"),
         Mutation::BatchKeptByNumber => Saved("a-batch-that-fits-no-other-history"),
+        Mutation::UnorderedStopUntold => Saved("a-stop-that-nobody-ordered-is-told"),
+        Mutation::FollowerOfAnotherAwaited => {
+            Saved("two-leaders-that-each-wait-for-a-follower-of-the-other")
+        }
         Mutation::DiskEarlierRunUnseen => Saved("a-claim-of-a-run-that-was-replaced"),
         Mutation::SurplusToldOnce => Saved("a-copy-that-could-not-be-stopped-548"),
         Mutation::CopyNotAwaited => Course(courses::a_copy_that_is_being_ended_is_waited_for),

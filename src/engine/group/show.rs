@@ -11,6 +11,7 @@ use crate::api::names::ResourceName;
 use crate::engine::effect::ResourceAction;
 use crate::engine::message::{GroupPhase, Held, ResourceReport, Wants};
 use crate::engine::model::GroupModel;
+use crate::engine::mutation::{Flaw, flawed};
 use crate::engine::note::{Note, group_key, resource_key};
 use crate::engine::time::Now;
 
@@ -18,8 +19,9 @@ impl Group {
     /// Makes what is shown anew; a change raises the version, a new phase is told.
     pub fn show(&mut self, desk: &mut Desk, model: Option<&GroupModel>, now: Now) {
         let unwanted = plan::unwanted(self, model);
-        let held =
-            self.phase(model, &unwanted).map(|phase| Held { order: self.order_id(desk), phase });
+        let held = self
+            .phase(desk.flaw, model, &unwanted)
+            .map(|phase| Held { order: self.order_id(desk), phase });
         let report = match &held {
             Some(_) => self.report(&unwanted, now),
             None => BTreeMap::new(),
@@ -56,6 +58,7 @@ impl Group {
 
     fn phase(
         &self,
+        flaw: Flaw,
         model: Option<&GroupModel>,
         unwanted: &BTreeSet<ResourceName>,
     ) -> Option<GroupPhase> {
@@ -71,7 +74,10 @@ impl Group {
                 }
             }
             Goal::Stop | Goal::Isolated if self.certainly_stopped() => {
-                self.order.is_some().then_some(GroupPhase::Stopped)
+                // Whoever was told that it is being stopped waits to hear that it is, also where
+                // nobody had ordered it.
+                let told = self.shown.held.is_some() && !flawed!(flaw, UnorderedStopUntold);
+                (self.order.is_some() || told).then_some(GroupPhase::Stopped)
             }
             Goal::Stop | Goal::Isolated => Some(self.stop_failed().unwrap_or(GroupPhase::Stopping)),
             Goal::Run => Some(

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AfterPersist, Engine};
 use crate::api::names::ServerName;
+use crate::api::timing::Timing;
 use crate::engine::effect::Record;
 use crate::engine::ids::{BootId, Revision, Term};
 use crate::engine::membership::proposal::{ArbiterStep, PreVoteRound, Proposal};
@@ -347,7 +348,8 @@ impl Engine {
             return;
         }
         let now = self.now.instant;
-        let (interval, lease) = (self.timing().interval, self.timing().lease);
+        let Timing { interval, lease, timeout, .. } = self.timing();
+        let leads = self.leadership.is_some() && !flawed!(self.flaw, FollowerOfAnotherAwaited);
         let me = self.me().clone();
         let by_term = self.refused_by_term();
         let configured = self.model.cluster.servers.len();
@@ -370,6 +372,10 @@ impl Engine {
             }
             // With every server there is no need of an answer that may take long.
             ArbiterStep::Asked(..) => proposal.members != live && live.len() == configured,
+            // Another leader's follower stays with that one, which is heard by now.
+            ArbiterStep::NotAsked if leads && now.since(proposal.begun) >= timeout => {
+                proposal.members != live && !proposal.complete(&me)
+            }
             ArbiterStep::NotAsked | ArbiterStep::Held { .. } => false,
         };
         if replaced {
