@@ -95,10 +95,10 @@ pub const ENTRIES: &[Entry] = &[
             "{group} が活性かどうか、どこで活性かを判断できません",
         ],
         [
-            "The server that was asked follows no leader: it knows what it runs itself, and nothing of \
-             the others. Or the leader does not know yet what an absent server still runs.",
-            "問い合わせたサーバーはリーダーに従っておらず、自分が動かすもの以外は分かりません。または、\
-             不在のサーバーがまだ動かしているものをリーダーが確認できていません。",
+            "The server that answered does not lead, and reaches no leader: it knows what it runs itself, \
+             and nothing of the others. Or the leader does not know yet what an absent server still runs.",
+            "応答したサーバーはリーダーではなく、リーダーにも到達できないため、自分が動かすもの以外は分かりま\
+             せん。または、不在のサーバーがまだ動かしているものをリーダーが確認できていません。",
         ],
         [
             "stead status says whether a server leads; if none does, stead describe cluster says why.",

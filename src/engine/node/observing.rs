@@ -382,7 +382,7 @@ impl Engine {
     /// Why nothing is known of a group, where nothing is waited for.
     fn unled_words(&self, state: GroupState) -> String {
         if state == GroupState::Unknown && self.leadership.is_none() {
-            "this server follows no leader, and does not run it: whether another does is not known here"
+            "this server does not lead, and does not run it: whether another does is not known here"
                 .to_owned()
         } else {
             String::new()
