@@ -1,4 +1,4 @@
-//! The cluster's API, by way of whichever server answers.
+//! The cluster's API, by way of a server that follows a leader, or else of one that answers.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// A connection to the cluster.
 pub(super) struct Connection {
     clients: Vec<(String, kube::Client)>,
-    /// Index of the client that answered last.
+    /// Index of the client that requests go to.
     current: RwLock<usize>,
     /// What servers have warned of so far.
     warned: Mutex<BTreeSet<String>>,
@@ -243,8 +243,10 @@ impl Connection {
         let code = answer.status();
         let bytes = answer.into_body().collect().await?.to_bytes();
         if code.is_client_error() || code.is_server_error() {
-            // Something in between may answer with a page of its own.
-            let status = serde_json::from_slice(&bytes).unwrap_or_else(|_| {
+            // Something in between may answer with a page of its own, or with other JSON.
+            let status = serde_json::from_slice(&bytes).ok();
+            let status = status.filter(|status: &Status| status.code == code.as_u16());
+            let status = status.unwrap_or_else(|| {
                 let text = String::from_utf8_lossy(&bytes);
                 Status::failure(text.trim(), "").with_code(code.as_u16())
             });
